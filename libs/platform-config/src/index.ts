@@ -1,0 +1,2 @@
+export { ConfigInvalid, readConfig } from './read-config.js';
+export { ServiceConfig } from './service-config.js';
