@@ -1,0 +1,12 @@
+export { eventually } from './eventually.js';
+export { agentHome } from './fake-model/agent-home.js';
+export type { AgentHome, RealAgentKind } from './fake-model/agent-home.js';
+export type { ConversationItem } from './fake-model/conversation.js';
+export { startFakeModel } from './fake-model/fake-model.js';
+export type { FakeModel, FakeModelEntry } from './fake-model/fake-model.js';
+export { startApi } from './start-api.js';
+export type { ApiProcess } from './start-api.js';
+export { testPostgres } from './test-postgres.js';
+export type { TestPostgres } from './test-postgres.js';
+export { testRedis } from './test-redis.js';
+export type { TestRedis } from './test-redis.js';
