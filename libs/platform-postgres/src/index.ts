@@ -1,0 +1,14 @@
+export { createDataSource } from './data-source.js';
+export type { Persistence, PostgresConfig } from './data-source.js';
+export { IdempotencyKeyReused, IdempotencyKeys } from './idempotency-keys.js';
+export type { IdempotentRequest } from './idempotency-keys.js';
+export { migrate } from './migrate.js';
+export { Outbox, OutboxBell } from './outbox.js';
+export type { OutboxAddress, OutboxMessage } from './outbox.js';
+export { platformPersistence } from './persistence.js';
+export { PostgresModule } from './postgres.module.js';
+export { SessionFences, StaleEpoch } from './session-fences.js';
+export { IsSessionId, SESSION_ID_PATTERN, SessionNotFound } from './session-id.js';
+export type { SessionKey, TurnFence } from './session-key.js';
+export { Transaction } from './transaction.js';
+export { UnitOfWork } from './unit-of-work.js';

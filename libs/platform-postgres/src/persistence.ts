@@ -1,0 +1,4 @@
+import type { Persistence } from './data-source.js';
+import { CreatePlatformTables1794000000000 } from './migrations/1794000000000-create-platform-tables.js';
+
+export const platformPersistence: Persistence = { entities: [], migrations: [CreatePlatformTables1794000000000] };

@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import { defineError } from '@holdfast/platform-errors';
+import { SessionNotFound } from './session-id.js';
+import type { SessionKey, TurnFence } from './session-key.js';
+import type { Transaction } from './transaction.js';
+
+/** Somebody else owns the session now; the writer must stop. */
+export const StaleEpoch = defineError<{ session_id: string; epoch: number; current: number }>({
+  code: 'stale_epoch',
+  kind: 'forbidden',
+  title: 'Stale epoch',
+  detail: ({ session_id, epoch, current }) =>
+    `Epoch ${epoch} does not own session "${session_id}" (its epoch is ${current}). Stop writing for this turn.`,
+  members: ({ epoch, current }) => ({ epoch, current_epoch: current }),
+});
+
+/**
+ * The one fence of a session: a number that grows on every claim and on every forced end.
+ *
+ * A write made for a turn holds the row FOR SHARE until its commit, so it cannot commit after the epoch has moved;
+ * whoever moves the epoch updates the row. Heartbeats never touch it. Fences are the first lock of any transaction, after
+ * the idempotency key where there is one.
+ */
+@Injectable()
+export class SessionFences {
+  /** Makes the fence of a new session at epoch 0; leaves an existing one as it is. */
+  async ensure(tx: Transaction, { project_id, session_id }: SessionKey): Promise<void> {
+    await tx.query(`INSERT INTO session_fences (project_id, session_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, [
+      project_id,
+      session_id,
+    ]);
+  }
+
+  /** Locks the fence for a transaction that may move it. Undefined when the session was never made. */
+  async lock(tx: Transaction, { project_id, session_id }: SessionKey): Promise<number | undefined> {
+    const row = await tx.queryOne<{ epoch: number }>(
+      `SELECT epoch FROM session_fences WHERE project_id = $1 AND session_id = $2 FOR UPDATE`,
+      [project_id, session_id],
+    );
+    return row?.epoch;
+  }
+
+  /** Like `lock`, but gives up at once when somebody else is at work on the session. */
+  async tryLock(tx: Transaction, { project_id, session_id }: SessionKey): Promise<number | undefined> {
+    const row = await tx.queryOne<{ epoch: number }>(
+      `SELECT epoch FROM session_fences WHERE project_id = $1 AND session_id = $2 FOR UPDATE SKIP LOCKED`,
+      [project_id, session_id],
+    );
+    return row?.epoch;
+  }
+
+  /** Moves the epoch: from the commit on, every write under an older one is refused. */
+  async advance(tx: Transaction, { project_id, session_id }: SessionKey): Promise<number> {
+    const row = await tx.queryOne<{ epoch: number }>(
+      `UPDATE session_fences SET epoch = epoch + 1 WHERE project_id = $1 AND session_id = $2 RETURNING epoch`,
+      [project_id, session_id],
+    );
+    if (!row) throw new Error(`session "${session_id}" has no fence`);
+    return row.epoch;
+  }
+
+  /** Lets a write through only for the present owner, and keeps it the owner until the commit. Errors: stale_epoch, session_not_found. */
+  async hold(tx: Transaction, fence: TurnFence): Promise<void> {
+    const row = await tx.queryOne<{ epoch: number }>(
+      `SELECT epoch FROM session_fences WHERE project_id = $1 AND session_id = $2 FOR SHARE`,
+      [fence.project_id, fence.session_id],
+    );
+    if (!row) throw SessionNotFound({ session_id: fence.session_id });
+    if (row.epoch !== fence.epoch) {
+      throw StaleEpoch({ session_id: fence.session_id, epoch: fence.epoch, current: row.epoch });
+    }
+  }
+}

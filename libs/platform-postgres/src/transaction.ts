@@ -1,0 +1,53 @@
+import type { EntityManager } from 'typeorm';
+
+/** The part of a `pg` client that a transaction uses. */
+export interface SqlClient {
+  query(statement: { text: string; values: unknown[]; name?: string }): Promise<{ rows: unknown[] }>;
+}
+
+/**
+ * One open transaction, handed to every write as its first argument so that no write can forget it.
+ *
+ * Locks are taken in one order everywhere: fences, then domain rows, then logs, each by id. Logs come last because
+ * whatever is registered with `lastly` runs just before the commit.
+ */
+export class Transaction {
+  private readonly finalSteps: (() => Promise<void>)[] = [];
+  private readonly reactions: (() => void)[] = [];
+
+  constructor(
+    /** TypeORM's manager of this transaction, for repositories. */
+    readonly manager: EntityManager,
+    private readonly client: SqlClient,
+  ) {}
+
+  /** Rows of one statement. Use RETURNING to learn what a write did. */
+  async query<Row = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<Row[]> {
+    return (await this.client.query({ text, values })).rows as Row[];
+  }
+
+  /** The first row, if any. */
+  async queryOne<Row = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<Row | undefined> {
+    return (await this.query<Row>(text, values))[0];
+  }
+
+  /** Runs `step` as one of the last statements before the commit, in the order of registration. */
+  lastly(step: () => Promise<void>): void {
+    this.finalSteps.push(step);
+  }
+
+  /** Runs `reaction` once the commit is durable; never after a rollback. It must not throw. */
+  afterCommit(reaction: () => void): void {
+    this.reactions.push(reaction);
+  }
+
+  /** @internal Called by the unit of work only. */
+  async runFinalSteps(): Promise<void> {
+    for (const step of this.finalSteps) await step();
+  }
+
+  /** @internal Called by the unit of work only. */
+  runReactions(): void {
+    for (const reaction of this.reactions) reaction();
+  }
+}
