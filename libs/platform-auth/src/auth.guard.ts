@@ -1,0 +1,31 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { CredentialKind, PermissionDenied, RouteNotPermitted } from './auth.errors.js';
+import { POLICY, type Policy } from './policy.decorators.js';
+import { holds } from './principal.js';
+import { RequestAuthentication, type AuthenticatedRequest } from './request-authentication.service.js';
+
+/** Lets a request through only as its route's policy says. A route without a policy lets nobody through (law 7). */
+@Injectable()
+export class AuthGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly authentication: RequestAuthentication,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const policy = this.reflector.getAllAndOverride<Policy | undefined>(POLICY, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (!policy) throw RouteNotPermitted();
+    if (policy.for === 'anybody') return true;
+
+    const principal = await this.authentication.principal(context.switchToHttp().getRequest<AuthenticatedRequest>());
+    if (principal.kind !== policy.for) throw CredentialKind({ expected: policy.for, actual: principal.kind });
+    if (policy.for === 'user' && !holds(principal, policy.permission)) {
+      throw PermissionDenied({ permission: policy.permission });
+    }
+    return true;
+  }
+}

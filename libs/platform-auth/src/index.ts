@@ -1,0 +1,12 @@
+export { ApiKeys } from './api-keys.service.js';
+export type { ApiKeyCreate, CreatedApiKey } from './api-keys.service.js';
+export { ApiKeyNotFound, CredentialKind, PermissionDenied, RouteNotPermitted, Unauthenticated } from './auth.errors.js';
+export { AuthModule } from './auth.module.js';
+export { CurrentPrincipal } from './current-principal.decorator.js';
+export { authPersistence } from './persistence.js';
+export { Permit, Public, RUNNER_KEY_SCHEME, RunnerOnly, USER_KEY_SCHEME } from './policy.decorators.js';
+export { PERMISSIONS, holds } from './principal.js';
+export type { Permission, Principal, PrincipalKind } from './principal.js';
+export { RequestAuthentication, principalOf } from './request-authentication.service.js';
+export type { AuthenticatedRequest } from './request-authentication.service.js';
+export { routesWithoutPolicy } from './routes-without-policy.js';

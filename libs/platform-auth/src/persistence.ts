@@ -1,0 +1,9 @@
+import type { Persistence } from '@holdfast/platform-postgres';
+import { ApiKeyEntity } from './entities/api-key.entity.js';
+import { ProjectEntity } from './entities/project.entity.js';
+import { CreateAuthTables1794000001000 } from './migrations/1794000001000-create-auth-tables.js';
+
+export const authPersistence: Persistence = {
+  entities: [ProjectEntity, ApiKeyEntity],
+  migrations: [CreateAuthTables1794000001000],
+};

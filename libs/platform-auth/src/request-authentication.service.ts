@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import type { IncomingHttpHeaders } from 'node:http';
+import { ApiKeys } from './api-keys.service.js';
+import { Unauthenticated } from './auth.errors.js';
+import type { Principal } from './principal.js';
+
+/** The part of a request that is read here: Fastify's request is one. */
+export interface AuthenticatedRequest {
+  headers: IncomingHttpHeaders;
+}
+
+const BEARER = /^Bearer +([^ ]+)$/i;
+
+const principals = new WeakMap<object, Principal>();
+
+/** Who made a request that the guard has let through; for handlers that take the request itself. */
+export function principalOf(request: object): Principal {
+  const principal = principals.get(request);
+  if (!principal) throw new Error('the request was not authenticated: its route is public, or the guard has not run');
+  return principal;
+}
+
+/** Reads a request's credential. Asked twice about one request, it looks once. */
+@Injectable()
+export class RequestAuthentication {
+  constructor(private readonly apiKeys: ApiKeys) {}
+
+  /** Throws `unauthenticated`. */
+  async principal(request: AuthenticatedRequest): Promise<Principal> {
+    const known = principals.get(request);
+    if (known) return known;
+    const key = BEARER.exec(request.headers.authorization ?? '')?.[1];
+    if (!key) throw Unauthenticated();
+    const principal = await this.apiKeys.authenticate(key);
+    principals.set(request, principal);
+    return principal;
+  }
+}
