@@ -1,0 +1,29 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { ApiHeader } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
+import { IdempotencyKeyMalformed } from './http.errors.js';
+
+const KEY = /^[\x21-\x7e]{1,255}$/;
+
+const documentHeader = ApiHeader({
+  name: 'Idempotency-Key',
+  required: false,
+  description: 'Makes a retry safe: a second call with the same key takes no effect and is answered like the first.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+});
+
+/** The request's `Idempotency-Key`, undefined without one. Throws `idempotency_key_malformed`. */
+export const IdempotencyKey = createParamDecorator(
+  (_: unknown, context: ExecutionContext): string | undefined => {
+    const key = context.switchToHttp().getRequest<FastifyRequest>().headers['idempotency-key'];
+    if (key === undefined) return undefined;
+    if (typeof key !== 'string' || !KEY.test(key)) throw IdempotencyKeyMalformed();
+    return key;
+  },
+  [
+    (target, method) => {
+      if (method === undefined) return;
+      documentHeader(target, method, Object.getOwnPropertyDescriptor(target, method)!);
+    },
+  ],
+);

@@ -1,0 +1,24 @@
+export { ApiProblems } from './api-problems.decorator.js';
+export type { DocumentedError } from './api-problems.decorator.js';
+export { AsSent } from './as-sent.decorator.js';
+export { configureHttp } from './configure-http.js';
+export { decodeCursor, encodeCursor } from './cursors.js';
+export type { CursorPart } from './cursors.js';
+export { DatabaseHealthCheck } from './database.health-check.js';
+export { Draining } from './draining.service.js';
+export type { HealthCheck } from './health-check.js';
+export { createHttpAdapter } from './http-adapter.js';
+export {
+  BodyTooLarge,
+  CursorMalformed,
+  IdempotencyKeyMalformed,
+  JsonMalformed,
+  RequestInvalid,
+} from './http.errors.js';
+export type { RequestFault } from './http.errors.js';
+export { HttpModule } from './http.module.js';
+export { IdempotencyKey } from './idempotency-key.decorator.js';
+export { MayBeAbsent } from './may-be-absent.decorator.js';
+export { PageQuery } from './page-query.dto.js';
+export { Problem, ProblemError } from './problem.dto.js';
+export { RAW_BODY_LIMIT_BYTES, RAW_BODY_PREFIX } from './raw-bodies.js';

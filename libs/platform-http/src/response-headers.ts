@@ -1,0 +1,14 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+const BASE_HEADERS: [name: string, value: string][] = [
+  ['x-content-type-options', 'nosniff'],
+  ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
+  ['referrer-policy', 'no-referrer'],
+  ['cache-control', 'no-store'],
+];
+
+/** On the raw response, so that replies which a handler takes over carry them too. A handler may overwrite each. */
+export function setBaseHeaders(request: FastifyRequest, reply: FastifyReply): void {
+  for (const [name, value] of BASE_HEADERS) reply.raw.setHeader(name, value);
+  reply.raw.setHeader('x-request-id', request.id);
+}

@@ -1,0 +1,66 @@
+import { Global, Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ApiKeys, AuthModule, authPersistence, type Permission } from '@holdfast/platform-auth';
+import { createDataSource, UnitOfWork } from '@holdfast/platform-postgres';
+import { TelemetryModule } from '@holdfast/platform-telemetry';
+import { testPostgres } from '@holdfast/testing';
+import { DataSource } from 'typeorm';
+import { configureHttp, createHttpAdapter, HttpModule, type HealthCheck } from '../src/index.js';
+
+interface TestAppOptions {
+  controllers: Type[];
+  healthChecks?: Type<HealthCheck>[];
+  rateLimitPerMinute?: number;
+}
+
+/** A whole app of this library on a real port and a real database. */
+export async function startTestApp({ controllers, healthChecks = [], rateLimitPerMinute = 1_000 }: TestAppOptions) {
+  const database = await testPostgres([authPersistence]);
+  const config = { url: database.url, poolSize: 2, applicationName: 'test' };
+  const dataSource = await createDataSource(config, [authPersistence]).initialize();
+
+  @Global()
+  @Module({ providers: [{ provide: DataSource, useValue: dataSource }, UnitOfWork], exports: [UnitOfWork] })
+  class DatabaseModule {}
+
+  @Module({
+    imports: [
+      DatabaseModule,
+      TelemetryModule.forRoot({ app: 'test', logLevel: 'silent', pretty: false }),
+      AuthModule.forRoot(),
+      HttpModule.forRoot({ healthChecks }),
+    ],
+    controllers,
+  })
+  class AppModule {}
+
+  const adapter = createHttpAdapter({ bodyLimitBytes: 1_024 });
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule, adapter, { logger: false });
+  await configureHttp(app, { rateLimitPerMinute });
+  await app.listen(0, '127.0.0.1');
+
+  const unitOfWork = app.get(UnitOfWork);
+  const apiKeys = app.get(ApiKeys);
+  const project_id = await unitOfWork.run((tx) => apiKeys.createProject(tx, { name: 'test' }));
+  return {
+    app,
+    url: await app.getUrl(),
+    project_id,
+    async userKey(...permissions: Permission[]): Promise<string> {
+      const key = { project_id, name: 'user', kind: 'user' as const, permissions };
+      return (await unitOfWork.run((tx) => apiKeys.createKey(tx, key))).key;
+    },
+    async runnerKey(): Promise<string> {
+      const key = { project_id, name: 'runner', kind: 'runner' as const };
+      return (await unitOfWork.run((tx) => apiKeys.createKey(tx, key))).key;
+    },
+    async stop(): Promise<void> {
+      await app.close();
+      await dataSource.destroy();
+      await database.drop();
+    },
+  };
+}
+
+export type TestApp = Awaited<ReturnType<typeof startTestApp>>;
