@@ -1,0 +1,12 @@
+export { JobHandlers } from './job-handlers.js';
+export type { HandlersOf, JobDelivery, JobHandler } from './job-handlers.js';
+export { defineJob } from './job-definition.js';
+export type { JobCatalogue, JobDefinition, PayloadOf } from './job-definition.js';
+export { Jobs } from './jobs.js';
+export { migrateQueues } from './migrate-queues.js';
+export type { OutboxJob } from './outbox-job.js';
+export { OutboxRelay } from './outbox-relay.js';
+export { PeriodicTask } from './periodic-task.js';
+export type { PeriodicWork } from './periodic-task.js';
+export { QueueModule } from './queue.module.js';
+export type { QueueConfig } from './queue.module.js';
