@@ -1,0 +1,16 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm';
+import type { AgentContent, Harness } from '../agent-content.rules.js';
+
+@Entity('agent_revisions')
+export class AgentRevisionEntity implements AgentContent {
+  @PrimaryColumn('uuid') project_id!: string;
+  @PrimaryColumn('text') name!: string;
+  @PrimaryColumn('int') revision!: number;
+  @Column('text') harness!: Harness;
+  @Column('text') pool!: string;
+  @Column('text', { nullable: true }) model!: string | null;
+  @Column('jsonb') environment!: Record<string, string>;
+  @Column('jsonb', { nullable: true }) command!: string[] | null;
+  @Column('timestamptz') created_at!: Date;
+  @Column('uuid', { nullable: true }) created_by_id!: string | null;
+}

@@ -1,0 +1,12 @@
+export { DEFAULT_POOL, HARNESSES } from './agent-content.rules.js';
+export type { Harness } from './agent-content.rules.js';
+export { AgentNotFound, AgentRevisionNotFound } from './agents.errors.js';
+export { AgentsModule } from './agents.module.js';
+export { AgentsReader } from './agents.reader.js';
+export type { AgentReference, AgentRevision } from './agents.repository.js';
+export { AgentsService } from './agents.service.js';
+export { AgentPage, AgentQuery } from './dto/agent-query.dto.js';
+export { AgentPath, AgentSet } from './dto/agent-set.dto.js';
+export { Agent } from './dto/agent.dto.js';
+export { agentsPersistence } from './persistence.js';
+export { seedAgents } from './seed-agents.js';

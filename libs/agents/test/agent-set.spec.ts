@@ -1,0 +1,65 @@
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
+import { AgentPath, AgentSet } from '../src/dto/agent-set.dto.js';
+
+/** The fields that are refused. */
+function faults(body: object, as: new () => object = AgentSet): string[] {
+  return validateSync(plainToInstance(as, body)).map(({ property }) => property);
+}
+
+const variables = (count: number, bytesEach: number) =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`V${i}`.padEnd(4, '_'), 'x'.repeat(bytesEach - 4)]));
+
+it.each<[object]>([
+  [{ harness: 'scripted' }],
+  [{ harness: 'acp', command: ['agent', '--stdio', ''] }],
+  [{ harness: 'codex', command: ['/opt/codex'], pool: 'gpu-1', model: 'm' }],
+  [{ harness: 'claude', environment: { PATH_2: '', _x: 'é' } }],
+  [{ harness: 'claude', environment: variables(64, 512) }],
+])('accepts %j', (body) => {
+  expect(faults(body)).toEqual([]);
+});
+
+it.each<[string, object, string]>([
+  ['an unknown harness', { harness: 'vim' }, 'harness'],
+  ['no harness', {}, 'harness'],
+  ['acp without a command', { harness: 'acp' }, 'command'],
+  ['an empty command', { harness: 'codex', command: [] }, 'command'],
+  ['a command that is no list', { harness: 'acp', command: 'agent' }, 'command'],
+  ['a command with a number', { harness: 'acp', command: ['agent', 1] }, 'command'],
+  ['too long a command', { harness: 'acp', command: Array(65).fill('x') }, 'command'],
+  ['too long an argument', { harness: 'acp', command: ['x'.repeat(4097)] }, 'command'],
+  ['an empty pool', { harness: 'codex', pool: '' }, 'pool'],
+  ['a pool in capitals', { harness: 'codex', pool: 'GPU' }, 'pool'],
+  ['too long a model', { harness: 'codex', model: 'm'.repeat(201) }, 'model'],
+  ['a variable that is no text', { harness: 'codex', environment: { A: 1 } }, 'environment'],
+  ['a variable with a bad name', { harness: 'codex', environment: { 'A-B': '1' } }, 'environment'],
+  ['variables as a list', { harness: 'codex', environment: ['A=1'] }, 'environment'],
+  ['too many variables', { harness: 'codex', environment: variables(65, 8) }, 'environment'],
+  ['variables that are too large together', { harness: 'codex', environment: variables(64, 513) }, 'environment'],
+  ['variables counted in characters', { harness: 'codex', environment: { A: 'é'.repeat(16_400) } }, 'environment'],
+])('refuses %s', (_, body, field) => {
+  expect(faults(body)).toEqual([field]);
+});
+
+it('keeps a variable of any allowed name', () => {
+  const { environment } = plainToInstance(AgentSet, JSON.parse('{"environment":{"constructor":"1","toString":"2"}}'));
+  expect(Object.entries(environment ?? {})).toEqual([
+    ['constructor', '1'],
+    ['toString', '2'],
+  ]);
+});
+
+it.each([
+  ['a', []],
+  ['0-agent_x', []],
+  ['x'.repeat(64), []],
+  ['x'.repeat(65), ['name']],
+  ['', ['name']],
+  ['-a', ['name']],
+  ['A', ['name']],
+  ['a b', ['name']],
+  ['a\n', ['name']],
+])('judges the name %j', (name, expected) => {
+  expect(faults({ name }, AgentPath)).toEqual(expected);
+});
