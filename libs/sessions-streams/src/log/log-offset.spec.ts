@@ -1,0 +1,44 @@
+import { formatOffset, resolveOffset } from './log-offset.js';
+
+const range = { generation: 2, first: 3, tail: 9 };
+const at = (position: number, generation = 2) => formatOffset({ generation, position });
+
+describe('offsets', () => {
+  it('are 16 digits of generation and of position, so that byte order is log order', () => {
+    expect(formatOffset({ generation: 1, position: 42 })).toBe('0000000000000001_0000000000000042');
+    expect(at(9) < at(10)).toBe(true);
+    expect(at(99, 1) < at(0, 2)).toBe(true);
+  });
+
+  it('-1 is the earliest message that can be read, now is the tail', () => {
+    expect(resolveOffset('-1', range)).toBe(3);
+    expect(resolveOffset('now', range)).toBe(9);
+  });
+
+  it('an offset handed out before is its position, the tail included', () => {
+    expect(resolveOffset(at(3), range)).toBe(3);
+    expect(resolveOffset(at(9), range)).toBe(9);
+  });
+
+  it.each([
+    ['trimmed away', at(2), 'offset_gone'],
+    ['of an earlier generation', at(5, 1), 'offset_gone'],
+    ['the zero token of a trimmed log', '0000000000000000_0000000000000000', 'offset_gone'],
+    ['beyond the tail', at(10), 'offset_beyond_tail'],
+    ['of a later generation', at(0, 3), 'offset_beyond_tail'],
+    ['empty', '', 'offset_malformed'],
+    ['a number', '5', 'offset_malformed'],
+    ['with a path in it', '../../etc', 'offset_malformed'],
+    ['with a line break', `${at(5)}\n`, 'offset_malformed'],
+  ])('one that is %s is refused', (_, offset, code) => {
+    expect(() => resolveOffset(offset, range)).toThrow(expect.objectContaining({ code }));
+  });
+
+  it('a gone offset names the earliest that can be read', () => {
+    expect(() => resolveOffset(at(0), range)).toThrow(expect.objectContaining({ members: { earliest_offset: at(3) } }));
+  });
+
+  it('the zero token is the start of a log that was never trimmed', () => {
+    expect(resolveOffset('0000000000000000_0000000000000000', { generation: 2, first: 0, tail: 4 })).toBe(0);
+  });
+});

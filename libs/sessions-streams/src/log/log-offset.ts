@@ -1,0 +1,45 @@
+import { OffsetBeyondTail, OffsetGone, OffsetMalformed } from './log.errors.js';
+
+/** A place in a log. Positions count messages from 0; a log made again under the same path is a new generation. */
+export interface LogOffset {
+  generation: number;
+  position: number;
+}
+
+const OFFSET = /^(\d{16})_(\d{16})$/;
+const ZERO = '0000000000000000_0000000000000000';
+
+const pad = (value: number) => String(value).padStart(16, '0');
+
+/** The wire form `%016d_%016d`: opaque to clients, and in byte order it is in log order. */
+export function formatOffset({ generation, position }: LogOffset): string {
+  return `${pad(generation)}_${pad(position)}`;
+}
+
+/** The bounds between which a log can be read. */
+export interface ReadableRange {
+  generation: number;
+  first: number;
+  tail: number;
+}
+
+/**
+ * The position to read from for the `offset` of a request: `-1` (start), `now` (tail), or one handed out before.
+ * Errors: offset_malformed, offset_beyond_tail, offset_gone (names the earliest offset that can be read).
+ */
+export function resolveOffset(text: string, range: ReadableRange): number {
+  const earliest = formatOffset({ generation: range.generation, position: range.first });
+  if (text === 'now') return range.tail;
+  if (text === '-1' || text === ZERO) {
+    if (range.first > 0 && text === ZERO) throw OffsetGone({ offset: text, earliest });
+    return range.first;
+  }
+  const match = OFFSET.exec(text);
+  if (!match) throw OffsetMalformed({ offset: text });
+  const generation = Number(match[1]);
+  const position = Number(match[2]);
+  if (generation < range.generation) throw OffsetGone({ offset: text, earliest });
+  if (generation > range.generation || position > range.tail) throw OffsetBeyondTail({ offset: text });
+  if (position < range.first) throw OffsetGone({ offset: text, earliest });
+  return position;
+}
