@@ -1,0 +1,18 @@
+export { SESSION_RECORD_TYPES, SessionRecord } from './dto/session-record.dto.js';
+export type { SessionRecordType } from './dto/session-record.dto.js';
+export { SessionTranscriptPage } from './dto/session-transcript-page.dto.js';
+export { SessionTranscriptQuery } from './dto/session-transcript-query.dto.js';
+export { sessionsTranscriptsPersistence } from './persistence.js';
+export { EventSource } from './ports/event-source.port.js';
+export type { EventBatch } from './ports/event-source.port.js';
+export { LogTail } from './ports/log-tail.port.js';
+export type { SessionLogTail } from './ports/log-tail.port.js';
+export { ProjectionProgress } from './ports/projection-progress.port.js';
+export type { PositionedEvent } from './projection/session-event.rules.js';
+export { TranscriptCursorGone } from './sessions-transcripts.errors.js';
+export { ProjectSessionTranscript, sessionsTranscriptsJobs } from './sessions-transcripts.jobs.js';
+export { SessionsTranscriptsModule } from './sessions-transcripts.module.js';
+export type { TranscriptPorts } from './sessions-transcripts.module.js';
+export { SessionsTranscriptsReader } from './sessions-transcripts.reader.js';
+export { TranscriptProjector } from './transcript-projector.service.js';
+export type { ProjectionStep } from './transcript-projector.service.js';

@@ -1,0 +1,7 @@
+import type { Persistence } from '@holdfast/platform-postgres';
+import { CreateTranscripts1794000030000 } from './migrations/1794000030000-create-transcripts.js';
+
+export const sessionsTranscriptsPersistence: Persistence = {
+  entities: [],
+  migrations: [CreateTranscripts1794000030000],
+};
