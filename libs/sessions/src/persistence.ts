@@ -1,0 +1,18 @@
+import { agentsPersistence } from '@holdfast/agents';
+import { authPersistence } from '@holdfast/platform-auth';
+import { platformPersistence, type Persistence } from '@holdfast/platform-postgres';
+import { sessionsDirectoryPersistence } from '@holdfast/sessions-directory';
+import { sessionsInteractionsPersistence } from '@holdfast/sessions-interactions';
+import { sessionsStreamsPersistence } from '@holdfast/sessions-streams';
+import { sessionsTranscriptsPersistence } from '@holdfast/sessions-transcripts';
+
+/** Everything that is kept in PostgreSQL, for the data source and for `migrate`. */
+export const persistence: Persistence[] = [
+  platformPersistence,
+  authPersistence,
+  agentsPersistence,
+  sessionsDirectoryPersistence,
+  sessionsStreamsPersistence,
+  sessionsInteractionsPersistence,
+  sessionsTranscriptsPersistence,
+];
