@@ -1,0 +1,50 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { AuthModule } from '@holdfast/platform-auth';
+import { DatabaseHealthCheck, HttpModule } from '@holdfast/platform-http';
+import { PostgresModule } from '@holdfast/platform-postgres';
+import { QueueModule } from '@holdfast/platform-queue';
+import { SignalsModule } from '@holdfast/platform-signals';
+import { TelemetryModule } from '@holdfast/platform-telemetry';
+import { persistence, SessionsModule } from '@holdfast/sessions';
+import type { ApiConfig } from './config.js';
+import { AgentsController } from './controllers/agents.controller.js';
+import { SessionInteractionsController } from './controllers/session-interactions.controller.js';
+import { SessionLogController } from './controllers/session-log.controller.js';
+import { SessionQuestionsController } from './controllers/session-questions.controller.js';
+import { SessionRunnersController } from './controllers/session-runners.controller.js';
+import { SessionStreamsController } from './controllers/session-streams.controller.js';
+import { SessionTranscriptsController } from './controllers/session-transcripts.controller.js';
+import { SessionsController } from './controllers/sessions.controller.js';
+
+/** The gateway: HTTP in, DTO out. */
+@Module({})
+export class ApiModule {
+  static forRoot(config: ApiConfig): DynamicModule {
+    return {
+      module: ApiModule,
+      imports: [
+        TelemetryModule.forRoot({ app: 'api', logLevel: config.LOG_LEVEL, pretty: config.LOG_PRETTY }),
+        PostgresModule.forRoot(
+          { url: config.DATABASE_URL, poolSize: config.POSTGRES_POOL_SIZE, applicationName: 'holdfast-api' },
+          persistence,
+        ),
+        SignalsModule.forRoot({ postgresUrl: config.directUrl, redisUrl: config.REDIS_URL }),
+        QueueModule.forRoot({ postgresUrl: config.directUrl, redisUrl: config.REDIS_URL, queues: [] }),
+        AuthModule.forRoot(),
+        HttpModule.forRoot({ healthChecks: [DatabaseHealthCheck] }),
+        SessionsModule.forRoot(config.streams),
+      ],
+      controllers: [
+        // Before SessionsController, whose `:session_id` would take their paths.
+        SessionStreamsController,
+        SessionInteractionsController,
+        SessionTranscriptsController,
+        SessionLogController,
+        SessionRunnersController,
+        SessionQuestionsController,
+        AgentsController,
+        SessionsController,
+      ],
+    };
+  }
+}
