@@ -1,0 +1,44 @@
+import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap } from '@nestjs/common';
+import { IdempotencyKeys, Outbox } from '@holdfast/platform-postgres';
+import { PeriodicTask } from '@holdfast/platform-queue';
+import { ProjectLaggingLogsFlow, SweepOverdueTurnsFlow } from '@holdfast/sessions';
+import { TurnClaimsService } from '@holdfast/sessions-streams';
+
+const PRUNE_BATCH = 1000;
+
+/** What recurs in every worker. Each is safe in any number of them, so no leader is needed. */
+@Injectable()
+export class RecurringTasks implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly tasks: PeriodicTask[];
+
+  constructor(
+    projectLogs: ProjectLaggingLogsFlow,
+    sweepTurns: SweepOverdueTurnsFlow,
+    outbox: Outbox,
+    idempotencyKeys: IdempotencyKeys,
+    claims: TurnClaimsService,
+  ) {
+    this.tasks = [
+      new PeriodicTask('project-lagging-logs', 500, (stopping) => projectLogs.run(stopping)),
+      new PeriodicTask('sweep-overdue-turns', 1_000, () => sweepTurns.run()),
+      pruning('prune-outbox', (limit) => outbox.prune(limit)),
+      pruning('prune-idempotency-keys', (limit) => idempotencyKeys.prune(limit)),
+      pruning('prune-runner-replicas', (limit) => claims.pruneReplicas(limit)),
+    ];
+  }
+
+  onApplicationBootstrap(): void {
+    for (const task of this.tasks) task.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.all(this.tasks.map((task) => task.stop()));
+  }
+}
+
+/** Deletes what is no longer needed, in batches until little is left. */
+function pruning(name: string, prune: (limit: number) => Promise<number>): PeriodicTask {
+  return new PeriodicTask(name, 60_000, async (stopping) => {
+    while (!stopping.aborted && (await prune(PRUNE_BATCH)) === PRUNE_BATCH);
+  });
+}

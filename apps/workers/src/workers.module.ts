@@ -1,0 +1,37 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { AuthModule } from '@holdfast/platform-auth';
+import { DatabaseHealthCheck, HttpModule } from '@holdfast/platform-http';
+import { PostgresModule } from '@holdfast/platform-postgres';
+import { OutboxRelay, QueueModule } from '@holdfast/platform-queue';
+import { SignalsModule } from '@holdfast/platform-signals';
+import { TelemetryModule } from '@holdfast/platform-telemetry';
+import { persistence, SessionsModule } from '@holdfast/sessions';
+import { sessionsTranscriptsJobs } from '@holdfast/sessions-transcripts';
+import type { WorkersConfig } from './config.js';
+import { RecurringTasks } from './recurring-tasks.js';
+import { SessionTranscriptsProcessor } from './processors/session-transcripts.processor.js';
+
+const queues = [sessionsTranscriptsJobs.projectSessionTranscript.queue];
+
+/** Jobs in, service calls out, and the tasks that recur. Over HTTP there are only probes and metrics. */
+@Module({})
+export class WorkersModule {
+  static forRoot(config: WorkersConfig): DynamicModule {
+    return {
+      module: WorkersModule,
+      imports: [
+        TelemetryModule.forRoot({ app: 'workers', logLevel: config.LOG_LEVEL, pretty: config.LOG_PRETTY }),
+        PostgresModule.forRoot(
+          { url: config.DATABASE_URL, poolSize: config.POSTGRES_POOL_SIZE, applicationName: 'holdfast-workers' },
+          persistence,
+        ),
+        SignalsModule.forRoot({ postgresUrl: config.directUrl, redisUrl: config.REDIS_URL }),
+        QueueModule.forRoot({ postgresUrl: config.directUrl, redisUrl: config.REDIS_URL, queues }),
+        AuthModule.forRoot(),
+        HttpModule.forRoot({ healthChecks: [DatabaseHealthCheck] }),
+        SessionsModule.forRoot(config.streams),
+      ],
+      providers: [OutboxRelay, RecurringTasks, SessionTranscriptsProcessor],
+    };
+  }
+}
