@@ -1,0 +1,9 @@
+/* tslint:disable */
+/* eslint-disable */
+export * from './AgentsApi.js';
+export * from './SessionInteractionsApi.js';
+export * from './SessionLogApi.js';
+export * from './SessionRunnersApi.js';
+export * from './SessionStreamsApi.js';
+export * from './SessionTranscriptsApi.js';
+export * from './SessionsApi.js';
