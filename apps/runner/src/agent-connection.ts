@@ -1,0 +1,253 @@
+import { Writable } from 'node:stream';
+import { setImmediate as nextLoopTurn } from 'node:timers/promises';
+import {
+  client,
+  methods,
+  ndJsonStream,
+  RequestError,
+  type AnyMessage,
+  type ClientConnection,
+  type InitializeResponse,
+} from '@agentclientprotocol/sdk';
+import type { AgentProcess } from './agent-process.js';
+
+const protocolVersion = 1;
+const authenticationRequired = -32000;
+const maxMessageBytes = 16 * 1024 * 1024;
+const maxSessionIdLength = 256;
+const maxStopReasonLength = 64;
+/** How long output may still come from somebody who holds the stdout of an agent that is gone. */
+const lateOutputMs = 500;
+
+/** A permission request as the agent sent it. */
+export interface PermissionRequest {
+  toolCall: Record<string, unknown> & { toolCallId: string };
+  options: { optionId: string; name: string; kind: string }[];
+}
+
+export type PermissionOutcome = { outcome: 'selected'; optionId: string } | { outcome: 'cancelled' };
+
+export interface PermissionAnswer {
+  outcome: PermissionOutcome;
+  /** Called once the outcome was written to the agent. */
+  onDelivered(): void;
+}
+
+/** How the agent ended a prompt. */
+export interface PromptEnd {
+  stopReason: string;
+  /** As the agent reported it, if it did. */
+  usage?: Record<string, unknown>;
+}
+
+/** What the connection needs of the turn it serves. */
+export interface AgentClient {
+  /** Every `session/update`, unchanged and in order. */
+  onUpdate(update: Record<string, unknown>): void;
+  /** Resolves when more output may be read; until then the agent's stdout is left unread. */
+  room(): Promise<void>;
+  /** `withdrawn` aborts when the agent no longer waits for this answer. */
+  onPermission(request: PermissionRequest, withdrawn: AbortSignal): Promise<PermissionAnswer>;
+}
+
+/** The agent spoke ACP, but not as it must. */
+export class AgentProtocolError extends Error {
+  override readonly name = 'AgentProtocolError';
+}
+
+/** The session to be resumed is not known to the agent, or the agent cannot resume. */
+export class ResumeImpossible extends Error {
+  override readonly name = 'ResumeImpossible';
+}
+
+/** ACP over the standard streams of one agent process. */
+export class AgentConnection {
+  /** Resolves when all the agent ever wrote has been handed over. */
+  readonly drained: Promise<void>;
+
+  private readonly connection: ClientConnection;
+  private capabilities: InitializeResponse['agentCapabilities'];
+  private replaying = false;
+  /** By the id of the agent's request. */
+  private readonly deliveries = new Map<unknown, () => void>();
+
+  constructor(
+    private readonly agent: AgentProcess,
+    private readonly owner: AgentClient,
+  ) {
+    const lines = ndJsonStream(Writable.toWeb(agent.stdin), this.gatedOutput(), { maxMessageBytes });
+    const { readable, drained } = this.withoutUpdates(lines.readable);
+    this.drained = drained;
+    this.connection = client({ name: 'holdfast-runner' })
+      .onRequest(methods.client.session.requestPermission, permissionRequest, (context) =>
+        this.ask(context.params, context.agent.requestId, context.signal),
+      )
+      .connect({ readable, writable: this.observedInput(lines.writable) });
+  }
+
+  async initialize(): Promise<void> {
+    const response = await this.connection.agent.request(methods.agent.initialize, {
+      protocolVersion,
+      clientCapabilities: { fs: { readTextFile: false, writeTextFile: false }, terminal: false },
+      clientInfo: { name: 'holdfast-runner', version: '1' },
+    });
+    if (response?.protocolVersion !== protocolVersion) {
+      throw new AgentProtocolError(
+        `The agent speaks version ${response?.protocolVersion} of ACP; this runner speaks ${protocolVersion}.`,
+      );
+    }
+    this.capabilities = response.agentCapabilities;
+  }
+
+  /** Opens a new session, or the one to be resumed; never a new one in its place. Returns the agent's id of it. */
+  async openSession(cwd: string, resumeSessionId: string | null): Promise<string> {
+    if (resumeSessionId !== null) {
+      await this.resumeSession(cwd, resumeSessionId);
+      return resumeSessionId;
+    }
+    const response = await this.connection.agent.request(methods.agent.session.new, { cwd, mcpServers: [] });
+    const sessionId: unknown = response?.sessionId;
+    if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > maxSessionIdLength) {
+      throw new AgentProtocolError('The agent answered session/new without a usable session id.');
+    }
+    return sessionId;
+  }
+
+  /** Runs the prompt to its end. `usage` is what the agent reports of it, if anything. */
+  async prompt(sessionId: string, text: string): Promise<PromptEnd> {
+    const response: { stopReason?: unknown; usage?: unknown } | null = await this.connection.agent.request(
+      methods.agent.session.prompt,
+      { sessionId, prompt: [{ type: 'text', text }] },
+    );
+    const stopReason = response?.stopReason;
+    if (typeof stopReason !== 'string' || stopReason.length > maxStopReasonLength) {
+      throw new AgentProtocolError('The agent ended the prompt without a usable stop reason.');
+    }
+    return isRecord(response?.usage) ? { stopReason, usage: response.usage } : { stopReason };
+  }
+
+  async cancel(sessionId: string): Promise<void> {
+    await this.connection.agent.notify(methods.agent.session.cancel, { sessionId });
+  }
+
+  private async resumeSession(cwd: string, sessionId: string): Promise<void> {
+    const params = { sessionId, cwd, mcpServers: [] };
+    try {
+      if (this.capabilities?.sessionCapabilities?.resume) {
+        await this.connection.agent.request(methods.agent.session.resume, params);
+      } else if (this.capabilities?.loadSession) {
+        this.replaying = true;
+        await this.connection.agent.request(methods.agent.session.load, params);
+        this.replaying = false;
+      } else {
+        throw new ResumeImpossible('The agent can neither resume nor load a session.');
+      }
+    } catch (error) {
+      const isAboutTheSession = error instanceof RequestError && error.code !== authenticationRequired;
+      if (!isAboutTheSession) throw error;
+      throw new ResumeImpossible(`The agent could not resume session ${sessionId}: ${error.message}`);
+    }
+  }
+
+  /**
+   * Takes the updates out before the SDK sees them: it would drop the fields it does not know, could settle the prompt
+   * before an update that was written ahead of it, and stops reading when the agent's stdin breaks.
+   */
+  private withoutUpdates(messages: ReadableStream<AnyMessage>): {
+    readable: ReadableStream<AnyMessage>;
+    drained: Promise<void>;
+  } {
+    let rest: ReadableStreamDefaultController<AnyMessage> | undefined;
+    const readable = new ReadableStream<AnyMessage>({
+      start: (controller) => void (rest = controller),
+      cancel: () => void (rest = undefined),
+    });
+    const read = async () => {
+      try {
+        for await (const message of messages) {
+          if (!this.takeUpdate(message)) rest?.enqueue(message);
+        }
+        rest?.close();
+      } catch (error) {
+        rest?.error(error);
+      }
+    };
+    return { readable, drained: read() };
+  }
+
+  private takeUpdate(message: AnyMessage): boolean {
+    if (!('method' in message) || message.method !== methods.client.session.update || 'id' in message) return false;
+    const update = (message.params as { update?: unknown } | undefined)?.update;
+    // What session/load replays is in the log already.
+    if (isRecord(update) && !this.replaying) this.owner.onUpdate(update);
+    return true;
+  }
+
+  private async ask(request: PermissionRequest, requestId: unknown, withdrawn: AbortSignal) {
+    const { outcome, onDelivered } = await this.owner.onPermission(request, withdrawn);
+    this.deliveries.set(requestId, onDelivered);
+    return { outcome };
+  }
+
+  private observedInput(input: WritableStream<AnyMessage>): WritableStream<AnyMessage> {
+    const writer = input.getWriter();
+    return new WritableStream<AnyMessage>({
+      write: async (message) => {
+        await writer.write(message);
+        if ('method' in message) return;
+        this.deliveries.get(message.id)?.();
+        this.deliveries.delete(message.id);
+      },
+    });
+  }
+
+  /** The agent's stdout, read only while there is room for what it says. */
+  private gatedOutput(): ReadableStream<Uint8Array> {
+    const { stdout, exited } = this.agent;
+    const chunks = stdout[Symbol.asyncIterator]();
+    let isReading = false;
+    let isGone = false;
+    let late: NodeJS.Timeout | undefined;
+    const limitLateOutput = () => {
+      if (isGone && isReading) late = setTimeout(() => stdout.destroy(), lateOutputMs);
+    };
+    void exited.then(() => {
+      isGone = true;
+      limitLateOutput();
+    });
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          // One turn of the event loop, in which the messages of the chunk before reach `onUpdate` and are counted.
+          await nextLoopTurn();
+          await this.owner.room();
+          isReading = true;
+          limitLateOutput();
+          const { done, value } = await chunks.next().catch(() => ({ done: true, value: undefined }));
+          isReading = false;
+          clearTimeout(late);
+          if (done) controller.close();
+          else controller.enqueue(value as Uint8Array);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Keeps the request as it came; the SDK's own parser drops what it does not know. */
+function permissionRequest(params: unknown): PermissionRequest {
+  const request = params as Partial<PermissionRequest> | null;
+  const isSound =
+    typeof request?.toolCall?.toolCallId === 'string' &&
+    Array.isArray(request.options) &&
+    request.options.every(({ optionId, name, kind }) =>
+      [optionId, name, kind].every((text) => typeof text === 'string'),
+    );
+  if (!isSound) throw RequestError.invalidParams(undefined, 'a tool call id and options are needed');
+  return request as PermissionRequest;
+}

@@ -1,0 +1,139 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { ControlPlaneRefusal, ControlPlaneUnavailable, StaleEpoch } from '../src/control-plane.js';
+import type { MemoryControlPlane } from './memory-control-plane.js';
+
+export interface Received {
+  method: string;
+  path: string;
+  headers: IncomingMessage['headers'];
+  body: string;
+}
+
+/** The api's wire in front of a MemoryControlPlane. */
+export class ControlPlaneServer {
+  readonly received: Received[] = [];
+  /** Answers instead of the plane where it returns true. */
+  intercept: (request: Received, response: ServerResponse) => boolean = () => false;
+  port = 0;
+  private readonly server: Server;
+  private readonly sockets = new Set<Socket>();
+
+  private constructor(private readonly plane: MemoryControlPlane) {
+    this.server = createServer((request, response) => void this.serve(request, response));
+    this.server.on('connection', (socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+    });
+  }
+
+  static async start(plane: MemoryControlPlane): Promise<ControlPlaneServer> {
+    const server = new ControlPlaneServer(plane);
+    await server.listen(0);
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Resets every connection, and takes new ones at once. */
+  dropConnections(): void {
+    for (const socket of this.sockets) socket.resetAndDestroy();
+  }
+
+  async listen(port: number): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(port, '127.0.0.1', resolve));
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    this.dropConnections();
+    await closed;
+  }
+
+  private async serve(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of incoming) chunks.push(chunk as Buffer);
+    const request: Received = {
+      method: incoming.method ?? '',
+      path: incoming.url ?? '',
+      headers: incoming.headers,
+      body: Buffer.concat(chunks).toString(),
+    };
+    this.received.push(request);
+    try {
+      if (this.intercept(request, response)) return;
+      if (request.path.startsWith('/control')) return await this.serveControl(request, response);
+      const answer = await this.answer(request, response);
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify(answer ?? null));
+    } catch (error) {
+      const [status, code] = problemOf(error);
+      response.writeHead(status, { 'content-type': 'application/problem+json' });
+      response.end(JSON.stringify({ status, code, title: code, detail: String((error as Error).message) }));
+    }
+  }
+
+  private async answer(request: Received, response: ServerResponse): Promise<unknown> {
+    const body = JSON.parse(request.body);
+    const [, interactionId] = /interactions\/([^/]+)\/resolve$/.exec(request.path) ?? [];
+    if (interactionId) return await this.plane.resolveInteraction(interactionId, body);
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    const { headers, path } = request;
+    switch (path) {
+      case '/v1/admin/sessions/streams/register':
+        return await this.plane.register();
+      case '/v1/admin/sessions/streams/claim':
+        return { turns: await this.plane.claim(body, gone.signal) };
+      case '/v1/admin/sessions/streams/heartbeat':
+        return { turns: await this.plane.heartbeat(body) };
+      case '/v1/admin/sessions/streams/complete':
+        return await this.plane.complete(body);
+      case '/v1/admin/sessions/interactions':
+        return await this.plane.raiseInteraction(body);
+      default: {
+        const events = (body as unknown[]).map((event) => JSON.stringify(event));
+        const [epoch, seq] = [Number(headers['producer-epoch']), Number(headers['producer-seq'])];
+        return await this.plane.appendEvents(path, epoch, seq, events);
+      }
+    }
+  }
+
+  /** The read side of Durable Streams, as far as a follower of one JSON stream sees it. */
+  private async serveControl(request: Received, response: ServerResponse): Promise<void> {
+    const query = new URL(request.path, this.url).searchParams;
+    const from = query.get('offset') === '-1' ? 0 : Number(query.get('offset'));
+    if (query.get('live') === null) {
+      const headers = {
+        'content-type': 'application/json',
+        'stream-next-offset': `${from}`,
+        'stream-up-to-date': 'true',
+      };
+      response.writeHead(200, headers).end('[]');
+      return;
+    }
+    const gone = new AbortController();
+    response.on('close', () => gone.abort());
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    const tell = (next: number) => {
+      const control = { streamNextOffset: `${next}`, streamCursor: '1', upToDate: true };
+      response.write(`event: control\ndata: ${JSON.stringify(control)}\n\n`);
+    };
+    tell(from);
+    let next = from;
+    for await (const command of this.plane.followControl('', from === 0 ? '-1' : `${from}`, gone.signal)) {
+      response.write(`event: data\ndata: ${JSON.stringify([command])}\n\n`);
+      tell((next += 1));
+    }
+  }
+}
+
+function problemOf(error: unknown): [number, string] {
+  if (error instanceof StaleEpoch) return [403, 'stale_epoch'];
+  if (error instanceof ControlPlaneRefusal) return [error.status, error.code];
+  if (error instanceof ControlPlaneUnavailable) return [503, 'unavailable'];
+  throw error;
+}

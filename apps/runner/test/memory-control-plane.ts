@@ -1,0 +1,292 @@
+import { randomUUID } from 'node:crypto';
+import type {
+  SessionInteractionDecision as Decision,
+  SessionInteractionRaise,
+  SessionInteractionRequest,
+  SessionRunner,
+  SessionTurnBeat,
+  SessionTurnBeatAnswer,
+  SessionTurnComplete,
+  SessionTurnGrant,
+} from '@holdfast/client';
+import {
+  ControlPlaneRefusal,
+  ControlPlaneUnavailable,
+  StaleEpoch,
+  type ControlCommand,
+  type ControlPlane,
+  type TurnEnd,
+  type TurnKey,
+} from '../src/control-plane.js';
+import { demandBeat, demandEnd, demandEvents, demandQuestion, type LogEvent } from './api-limits.js';
+
+interface Turn {
+  grant: SessionTurnGrant;
+  status: 'queued' | 'starting' | 'running' | 'ended';
+  end?: TurnEnd;
+}
+
+interface Log {
+  events: LogEvent[];
+  epoch: number;
+  nextSeq: Map<number, number>;
+}
+
+interface Interaction {
+  interaction_id: string;
+  token: string;
+  turn_id: string;
+  request: SessionInteractionRequest;
+  status: 'pending' | 'responded' | 'resolved';
+  /** Length of the log when the question was raised. */
+  raisedAfter: number;
+}
+
+/** The api's rules about runners in memory: fence, producer sequence, idempotency, one answer per question, limits. */
+export class MemoryControlPlane implements ControlPlane {
+  readonly interactions: Interaction[] = [];
+  readonly batches: { log_path: string; epoch: number; seq: number; count: number }[] = [];
+  readonly beats: { at: number; turns: readonly SessionTurnBeat[] }[] = [];
+  readonly terms: SessionRunner = {
+    control_path: '/control',
+    lease_seconds: 30,
+    beat_seconds: 5,
+    watchdog_seconds: 20,
+  };
+  /** Rejects every call while true. */
+  isDown = false;
+  /** Runs before an append is judged, and after it took effect; throw to lose the request or its answer. */
+  beforeAppend: (logPath: string) => Promise<void> | void = () => undefined;
+  afterAppend: () => Promise<void> | void = () => undefined;
+  beforeComplete: () => Promise<void> | void = () => undefined;
+
+  private readonly turns = new Map<string, Turn>();
+  private readonly logs = new Map<string, Log>();
+  private readonly commands: ControlCommand[] = [];
+  private wakes: (() => void)[] = [];
+
+  /** Puts a turn in the queue. */
+  invoke(prompt: string, grant: Partial<SessionTurnGrant> = {}): SessionTurnGrant {
+    const session_id = grant.session_id ?? `s-${randomUUID()}`;
+    const log_path = `/v1/stream/sessions/${session_id}/events`;
+    const log = this.logs.get(log_path) ?? { events: [], epoch: 0, nextSeq: new Map() };
+    this.logs.set(log_path, log);
+    log.epoch += 1;
+    const full: SessionTurnGrant = {
+      session_id,
+      turn_id: randomUUID(),
+      epoch: log.epoch,
+      attempt: 1,
+      prompt,
+      agent: { name: 'scripted', revision: 1 },
+      harness: 'scripted',
+      model: null,
+      environment: {},
+      command: null,
+      log_path,
+      resume_agent_session_id: null,
+      ...grant,
+    };
+    this.turns.set(full.turn_id, { grant: full, status: 'queued' });
+    this.changed();
+    return full;
+  }
+
+  /** Takes the session away from whoever has it. */
+  fence(grant: SessionTurnGrant): void {
+    this.log(grant.log_path).epoch += 1;
+    this.changed();
+  }
+
+  cancel(grant: SessionTurnGrant, command_id: string = randomUUID()): void {
+    this.command({ command_id, type: 'cancel', ...keyOf(grant) });
+  }
+
+  answer(grant: SessionTurnGrant, interaction_id: string, decision: Decision, command_id: string = randomUUID()): void {
+    const interaction = this.interactions.find((candidate) => candidate.interaction_id === interaction_id);
+    if (interaction) interaction.status = 'responded';
+    this.command({ command_id, type: 'answer', ...keyOf(grant), interaction_id, verdict: { decision, message: null } });
+  }
+
+  events(grant: SessionTurnGrant): LogEvent[] {
+    return this.log(grant.log_path).events;
+  }
+
+  updates(grant: SessionTurnGrant): LogEvent['data'][] {
+    return this.events(grant)
+      .filter(({ type }) => type === 'agent.update')
+      .map(({ data }) => data);
+  }
+
+  /** All text the agent said, joined. */
+  text(grant: SessionTurnGrant): string {
+    return this.updates(grant)
+      .filter(({ sessionUpdate }) => sessionUpdate === 'agent_message_chunk')
+      .map(({ content }) => (content as { text?: string }).text ?? '')
+      .join('');
+  }
+
+  status(grant: SessionTurnGrant): string {
+    return this.turn(grant).status;
+  }
+
+  /** The accepted end of the turn, once there is one. */
+  async ended(grant: SessionTurnGrant): Promise<TurnEnd> {
+    return await this.until(() => this.turn(grant).end);
+  }
+
+  /** The first truthy value of `probe`, looked at after every change. */
+  async until<T>(probe: () => T | undefined | false | null): Promise<T> {
+    for (;;) {
+      const value = probe();
+      if (value) return value;
+      await new Promise<void>((resolve) => this.wakes.push(resolve));
+    }
+  }
+
+  async register(): Promise<SessionRunner> {
+    this.reach();
+    return this.terms;
+  }
+
+  async claim(claim: { capacity: number }, signal: AbortSignal): Promise<readonly SessionTurnGrant[]> {
+    this.reach();
+    const aborted = new Promise<[]>((resolve) => signal.addEventListener('abort', () => resolve([])));
+    const granted = this.until(() => {
+      const queued = [...this.turns.values()].filter(({ status }) => status === 'queued').slice(0, claim.capacity);
+      for (const turn of queued) turn.status = 'starting';
+      return queued.length > 0 && queued.map(({ grant }) => grant);
+    });
+    return await Promise.race([granted, aborted]);
+  }
+
+  async heartbeat(
+    beat: { turns: readonly SessionTurnBeat[] },
+    _signal?: AbortSignal,
+  ): Promise<readonly SessionTurnBeatAnswer[]> {
+    this.reach();
+    this.beats.push({ at: performance.now(), turns: beat.turns });
+    beat.turns.forEach(demandBeat);
+    const answers = beat.turns.map((line) => {
+      const isCurrent = this.isCurrent(line);
+      if (isCurrent && line.status === 'running') this.turn(line).status = 'running';
+      return { turn_id: line.turn_id, epoch: line.epoch, is_current: isCurrent };
+    });
+    this.changed();
+    return answers;
+  }
+
+  async complete(end: SessionTurnComplete): Promise<void> {
+    this.reach();
+    await this.beforeComplete();
+    const turn = this.turn(end);
+    if (turn.status === 'ended' && turn.grant.epoch === end.epoch) return;
+    this.judgeEpoch(end);
+    const { status, stop_reason, usage, error } = end;
+    demandEnd(end);
+    turn.end = {
+      status,
+      ...(stop_reason && { stop_reason }),
+      ...(usage != null && { usage }),
+      ...(error && { error }),
+    };
+    turn.status = 'ended';
+    this.changed();
+  }
+
+  async raiseInteraction(question: SessionInteractionRaise): Promise<{ interaction_id: string }> {
+    this.reach();
+    this.judgeEpoch(question);
+    const known = this.interactions.find(({ token }) => token === question.token);
+    if (known) return known;
+    const { token, turn_id, request } = question;
+    demandQuestion(question);
+    const raisedAfter = this.events(this.turn(question).grant).length;
+    const interaction = {
+      interaction_id: randomUUID(),
+      token,
+      turn_id,
+      request,
+      status: 'pending' as const,
+      raisedAfter,
+    };
+    this.interactions.push(interaction);
+    this.changed();
+    return interaction;
+  }
+
+  async resolveInteraction(interactionId: string, turn: TurnKey): Promise<void> {
+    this.reach();
+    this.judgeEpoch(turn);
+    const interaction = this.interactions.find(({ interaction_id }) => interaction_id === interactionId);
+    if (interaction?.status !== 'responded') throw new ControlPlaneRefusal(409, 'interaction_not_answered', '');
+    interaction.status = 'resolved';
+    this.changed();
+  }
+
+  async appendEvents(logPath: string, epoch: number, seq: number, events: readonly string[]): Promise<void> {
+    this.reach();
+    await this.beforeAppend(logPath);
+    const log = this.log(logPath);
+    if (epoch !== log.epoch) throw new StaleEpoch(`the epoch is ${log.epoch}`);
+    const expected = log.nextSeq.get(epoch) ?? 0;
+    if (seq > expected) throw new ControlPlaneRefusal(409, 'producer_sequence_gap', `expected ${expected}, got ${seq}`);
+    if (seq === expected) {
+      const parsed = demandEvents(events);
+      log.nextSeq.set(epoch, seq + 1);
+      log.events.push(...parsed);
+      this.batches.push({ log_path: logPath, epoch, seq, count: events.length });
+    }
+    this.changed();
+    await this.afterAppend();
+  }
+
+  async *followControl(_path: string, offset: string, signal: AbortSignal): AsyncIterable<ControlCommand> {
+    let position = offset === '-1' ? 0 : Number(offset);
+    signal.addEventListener('abort', () => this.changed(), { once: true });
+    while (!signal.aborted) {
+      const command = await this.until(() => this.commands[position] ?? signal.aborted);
+      if (command === true) return;
+      position += 1;
+      yield command;
+    }
+  }
+
+  private command(command: ControlCommand): void {
+    this.commands.push(command);
+    this.changed();
+  }
+
+  private reach(): void {
+    if (this.isDown) throw new ControlPlaneUnavailable('connection refused');
+  }
+
+  private judgeEpoch(key: TurnKey): void {
+    if (!this.isCurrent(key)) throw new StaleEpoch('the epoch has moved');
+  }
+
+  private isCurrent(key: TurnKey): boolean {
+    const { grant, status } = this.turn(key);
+    return status !== 'ended' && grant.epoch === key.epoch && this.log(grant.log_path).epoch === key.epoch;
+  }
+
+  private turn({ turn_id }: { turn_id: string }): Turn {
+    const turn = this.turns.get(turn_id);
+    if (!turn) throw new ControlPlaneRefusal(404, 'turn_not_found', turn_id);
+    return turn;
+  }
+
+  private log(path: string): Log {
+    const log = this.logs.get(path);
+    if (!log) throw new ControlPlaneRefusal(404, 'stream_not_found', path);
+    return log;
+  }
+
+  private changed(): void {
+    for (const wake of this.wakes.splice(0)) wake();
+  }
+}
+
+function keyOf({ session_id, turn_id, epoch }: SessionTurnGrant): TurnKey {
+  return { session_id, turn_id, epoch };
+}

@@ -1,0 +1,212 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ControlPlaneServer } from './control-plane-server.js';
+import { MemoryControlPlane } from './memory-control-plane.js';
+import { isAlive, processIsGone } from './processes.js';
+
+const program = join(__dirname, '../dist/main.js');
+
+/** The built runner, as its own process. */
+class Runner {
+  readonly process: ChildProcess;
+  output = '';
+  private readonly exited: Promise<number | null>;
+
+  constructor(environment: Record<string, string>) {
+    this.process = spawn(process.execPath, [program], { env: { PATH: process.env.PATH ?? '', ...environment } });
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => (this.output += text));
+    }
+    this.exited = once(this.process, 'close').then(([code]) => code as number | null);
+  }
+
+  async prints(text: string): Promise<void> {
+    while (!this.output.includes(text)) {
+      await Promise.race([once(this.process.stdout!, 'data'), this.exited]);
+      if (this.process.exitCode !== null && !this.output.includes(text)) throw new Error(this.output);
+    }
+  }
+
+  async exitCode(): Promise<number | null> {
+    return await this.exited;
+  }
+
+  async kill(): Promise<void> {
+    this.process.kill('SIGKILL');
+    await this.exited;
+  }
+}
+
+describe('the runner', () => {
+  let plane: MemoryControlPlane;
+  let server: ControlPlaneServer;
+  let folder: string;
+  let runners: Runner[];
+
+  beforeEach(async () => {
+    plane = new MemoryControlPlane();
+    server = await ControlPlaneServer.start(plane);
+    folder = mkdtempSync(join(tmpdir(), 'holdfast-runner-'));
+    runners = [];
+  });
+
+  afterEach(async () => {
+    await Promise.all(runners.map((runner) => runner.kill()));
+    await server.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function launch(environment: Record<string, string> = {}): Runner {
+    const runner = new Runner({
+      HOLDFAST_URL: server.url,
+      HOLDFAST_RUNNER_KEY: 'hf_runner_test_secret',
+      HOLDFAST_RUNNER_DIR: folder,
+      ...environment,
+    });
+    runners.push(runner);
+    return runner;
+  }
+
+  async function ready(environment: Record<string, string> = {}): Promise<Runner> {
+    const runner = launch(environment);
+    await runner.prints('runner ready');
+    return runner;
+  }
+
+  /** A turn whose agent has said the pid of its child and then does what the prompt says. */
+  async function running(prompt: string) {
+    const grant = plane.invoke(`[[fork]]${prompt}`);
+    await plane.until(() => plane.text(grant) !== '');
+    return { grant, child: parseInt(plane.text(grant), 10) };
+  }
+
+  it('names every problem of its configuration at once', async () => {
+    const runner = new Runner({ HOLDFAST_URL: 'localhost', HOLDFAST_CAPACITY: '0' });
+    expect(await runner.exitCode()).toBe(1);
+    for (const name of ['HOLDFAST_URL', 'HOLDFAST_RUNNER_KEY', 'HOLDFAST_RUNNER_DIR', 'HOLDFAST_CAPACITY']) {
+      expect(runner.output).toContain(name);
+    }
+    expect(runner.output).not.toContain('    at ');
+  });
+
+  it('says what the api has against it', async () => {
+    server.intercept = (_, response) => {
+      response.writeHead(401).end('{"status":401,"code":"credential_invalid","detail":"The key was revoked."}');
+      return true;
+    };
+    const runner = launch();
+    expect(await runner.exitCode()).toBe(1);
+    expect(runner.output).toContain('The key was revoked.');
+    expect(existsSync(join(folder, 'runner.lock'))).toBe(false);
+  });
+
+  it('waits for an api that is not there yet', async () => {
+    const { port } = server;
+    await server.close();
+    const runner = launch();
+    await runner.prints('contact with the api is lost');
+    await server.listen(port);
+    await runner.prints('runner ready');
+    expect(runner.output.match(/contact with the api is lost/g)).toHaveLength(1);
+  });
+
+  it('runs the turns it claims, as many at once as it has capacity', async () => {
+    await ready({ HOLDFAST_CAPACITY: '2' });
+    const first = await running('[[ask:go]]');
+    const second = await running('[[ask:go]]');
+    const third = plane.invoke('[[say:third]]');
+    expect(plane.status(third)).toBe('queued');
+
+    for (const { grant } of [first, second]) {
+      const question = await plane.until(() => plane.interactions.find(({ turn_id }) => turn_id === grant.turn_id));
+      plane.answer(grant, question.interaction_id, 'allow');
+      expect(await plane.ended(grant)).toMatchObject({ status: 'completed' });
+    }
+    expect(await plane.ended(third)).toMatchObject({ status: 'completed' });
+    expect(plane.text(third)).toBe('third');
+  });
+
+  it('never lets an agent see its key', async () => {
+    await ready();
+    const script = `
+      const { readFileSync, readdirSync } = require('fs');
+      const ofWatchdog = process.platform === 'linux' ? readFileSync('/proc/' + process.ppid + '/environ', 'utf8') : '';
+      process.stderr.write(JSON.stringify(process.env) + ofWatchdog, () => process.exit(1));`;
+    const grant = plane.invoke('go', { harness: 'acp', command: [process.execPath, '-e', script] });
+    const { error } = await plane.ended(grant);
+    expect(error?.message).toContain('PATH');
+    expect(error?.message).not.toContain('hf_runner');
+  });
+
+  it('carries a turn through an api that restarts, without losing or doubling an event', async () => {
+    await ready();
+    const grant = plane.invoke('[[stream:60:20]]');
+    const { port } = server;
+    for (const progress of ['chunk 10 ', 'chunk 25 ']) {
+      await plane.until(() => plane.text(grant).includes(progress));
+      await server.close();
+      await server.listen(port);
+    }
+    expect(await plane.ended(grant)).toMatchObject({ status: 'completed' });
+    expect(plane.text(grant)).toBe([...Array(60).keys()].map((n) => `chunk ${n + 1} `).join(''));
+  });
+
+  it('ends its turns, tells why, and exits when it is asked to stop', async () => {
+    const runner = await ready();
+    const { grant, child } = await running('[[deaf]][[say:!]][[hang]]');
+    await plane.until(() => plane.text(grant).endsWith('!'));
+    const askedAt = performance.now();
+    runner.process.kill('SIGTERM');
+
+    expect(await plane.ended(grant)).toMatchObject({ status: 'failed', error: { code: 'runner_stopped' } });
+    expect(await runner.exitCode()).toBe(0);
+    expect(performance.now() - askedAt).toBeLessThan(8_500);
+    expect(isAlive(child)).toBe(false);
+    expect(existsSync(join(folder, 'runner.lock'))).toBe(false);
+  });
+
+  it('leaves nobody working when it is killed', async () => {
+    const runner = await ready();
+    const { child } = await running('[[deaf]][[hang]]');
+    await runner.kill();
+    await processIsGone(child);
+  });
+
+  it('leaves nobody working when it is frozen', async () => {
+    plane.terms.beat_seconds = 0.2;
+    plane.terms.watchdog_seconds = 2;
+    const runner = await ready();
+    const { grant, child } = await running('[[hang]]');
+    runner.process.kill('SIGSTOP');
+    await processIsGone(child);
+
+    plane.fence(grant);
+    runner.process.kill('SIGCONT');
+    const next = plane.invoke('[[say:next]]');
+    expect(await plane.ended(next)).toMatchObject({ status: 'completed' });
+    expect(plane.status(grant)).toBe('running');
+  });
+
+  it('does not share its folder with another runner', async () => {
+    const first = await ready();
+    const second = launch();
+    expect(await second.exitCode()).toBe(1);
+    expect(second.output.trim()).toBe(
+      `Another runner (process ${first.process.pid}) works in ${folder}. Give each runner a HOLDFAST_RUNNER_DIR of its own.`,
+    );
+    await first.kill();
+    await ready();
+  });
+
+  it.each([
+    ['of a process that is gone', JSON.stringify({ pid: 2 ** 22 + 1, startedAt: null })],
+    ['whose pid belongs to another process now', JSON.stringify({ pid: process.pid, startedAt: 'another boot:1' })],
+    ['that was cut off', '{"pi'],
+  ])('takes over a lock %s', async (_, text) => {
+    writeFileSync(join(folder, 'runner.lock'), text);
+    await ready();
+  });
+});

@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { AgentLauncher } from '../src/agent-launcher.js';
+import { Heartbeat } from '../src/heartbeat.js';
+import { HostedTurns } from '../src/hosted-turns.js';
+import { SessionFolders } from '../src/session-folders.js';
+import type { TurnTimings } from '../src/turn-surroundings.js';
+import { MemoryControlPlane } from './memory-control-plane.js';
+import { watchdogPath } from './processes.js';
+
+const timings: TurnTimings = {
+  agentStartMs: 10_000,
+  cancelMs: 4_000,
+  forcedEndMs: 300,
+  orderlyEndMs: 2_000,
+  watchdogMs: 20_000,
+};
+
+/** Everything of a runner but its claims and its connection, around a control plane in memory. */
+export class TurnBench {
+  readonly plane = new MemoryControlPlane();
+  readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-runner-'));
+  readonly turns: HostedTurns;
+  private readonly heartbeat: Heartbeat;
+  private readonly ended = new AbortController();
+
+  constructor(overrides: Partial<TurnTimings> & { beatMs?: number } = {}) {
+    const { beatMs = 5_000, ...deadlines } = overrides;
+    const log = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
+    this.turns = new HostedTurns({
+      plane: this.plane,
+      timings: { ...timings, ...deadlines },
+      watchdogPath,
+      agents: new AgentLauncher(null, { PATH: process.env.PATH ?? '' }),
+      folders: new SessionFolders(this.folder),
+      beatNow: () => this.heartbeat.beatNow(),
+      log,
+    });
+    const watchdogMs = deadlines.watchdogMs ?? timings.watchdogMs;
+    this.heartbeat = new Heartbeat(this.plane, randomUUID(), this.turns, { beatMs, watchdogMs }, log);
+    void this.heartbeat.run(this.ended.signal);
+    void this.obeyCommands();
+  }
+
+  /** Queues a turn and claims it at once. */
+  start(...invocation: Parameters<MemoryControlPlane['invoke']>) {
+    const grant = this.plane.invoke(...invocation);
+    this.turns.start(grant);
+    return grant;
+  }
+
+  /** Queues a turn whose agent is this script, run by Node. */
+  startScript(script: string) {
+    return this.start('go', { harness: 'acp', command: [process.execPath, '-e', script] });
+  }
+
+  beatNow(): Promise<void> {
+    return this.heartbeat.beatNow();
+  }
+
+  async close(): Promise<void> {
+    for (const host of this.turns.all) host.lose();
+    await Promise.all(this.turns.all.map((host) => host.finished));
+    this.ended.abort();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  private async obeyCommands(): Promise<void> {
+    for await (const command of this.plane.followControl('', '-1', this.ended.signal)) this.turns.obey(command);
+  }
+}
