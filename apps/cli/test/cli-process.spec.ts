@@ -1,0 +1,171 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { HoldfastClient } from '@holdfast/client';
+import { type ApiProcess, eventually, startApi } from '@holdfast/testing';
+import { playRunner, words } from './played-runner.js';
+
+const bin = path.resolve(__dirname, '../bin/holdfast.mjs');
+
+describe('the command line at a real api', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-cli-'));
+  let api: ApiProcess;
+  let claimTurn: Awaited<ReturnType<typeof playRunner>>;
+  beforeAll(async () => {
+    api = await startApi();
+    claimTurn = await playRunner(api);
+    mkdirSync(path.join(folder, '.holdfast'));
+    const endpoint = { url: api.url, apiKey: api.api_key };
+    writeFileSync(path.join(folder, '.holdfast', 'endpoint.json'), JSON.stringify(endpoint));
+  }, 60_000);
+  afterAll(async () => {
+    await api?.stop();
+    rmSync(folder, { recursive: true });
+  }, 30_000);
+
+  const start = (...args: string[]) => {
+    const env = { PATH: process.env['PATH'], XDG_STATE_HOME: path.join(folder, 'state') };
+    const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const said = { out: '', err: '' };
+    child.stdout.on('data', (chunk) => (said.out += chunk));
+    child.stderr.on('data', (chunk) => (said.err += chunk));
+    const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...said }));
+    const sees = (text: string) => eventually(() => expect(said.out).toContain(text));
+    return { child, ended, sees };
+  };
+  const run = (...args: string[]) => start(...args).ended;
+  const client = () => new HoldfastClient({ url: api.url, apiKey: api.api_key });
+  const cursors = () => {
+    const kept = path.join(folder, 'state', 'holdfast', 'cursors');
+    return readdirSync(kept).map((name) => JSON.parse(readFileSync(path.join(kept, name), 'utf8')) as unknown);
+  };
+
+  it('runs a turn, shows it live, and ends when a question was answered from elsewhere', async () => {
+    const running = start('run', 'Do something', '--session', 'shown');
+    const turn = await claimTurn();
+    await turn.append(words('I will '), words('try.'));
+    await running.sees('I will try.');
+    const interaction_id = await turn.ask('Write a file');
+    await running.sees(`holdfast answer ${interaction_id} allow`);
+    expect(await run('answer', interaction_id, 'allow', '--message', 'go on')).toEqual({
+      code: 0,
+      out: 'answered allow in session shown\n',
+      err: '',
+    });
+    await turn.complete('completed');
+    expect(await running.ended).toEqual({
+      code: 0,
+      err: '',
+      out: `session shown
+
+> Do something
+  agent scripted, revision 1
+
+I will try.
+
+? The agent asks for permission: Write a file
+waiting for an answer: holdfast answer ${interaction_id} allow   (or deny, or always)
+✓ allowed: go on
+
+✓ completed
+`,
+    });
+  });
+
+  it.each(['SIGINT', 'SIGHUP', 'SIGKILL'] as const)(
+    'neither loses nor repeats an event when it ends by %s and is attached again',
+    async (signal) => {
+      const session_id = `closed-${signal}`;
+      const numbers = (from: number) => Array.from({ length: 10 }, (_, index) => words(`<${from + index}>`));
+      const first = start('run', 'Count', '--session', session_id);
+      const turn = await claimTurn();
+      await turn.append(...numbers(0));
+      await first.sees('<9>');
+      const { tail_offset } = await client().streams.fetchSessionStream({ session_id });
+      await eventually(() => expect(cursors()).toContainEqual({ url: api.url, session_id, offset: tail_offset }));
+      first.child.kill(signal);
+      const left = await first.ended;
+      await turn.append(...numbers(10));
+      const second = start('attach', session_id);
+      await second.sees('<19>');
+      await turn.append(...numbers(20));
+      await turn.complete('completed');
+      const { code, out } = await second.ended;
+
+      const seen = [...`${left.out}${out}`.matchAll(/<(\d+)>/g)].map(([, number]) => Number(number));
+      expect(seen).toEqual(Array.from({ length: 30 }, (_, index) => index));
+      expect(code).toBe(0);
+      if (signal !== 'SIGKILL') {
+        expect(left.code).toBe(130);
+        expect(left.out).toContain(`holdfast attach ${session_id}`);
+      }
+      const again = await run('attach', session_id);
+      expect(again).toMatchObject({ code: 0, out: expect.stringContaining('nothing is new') });
+      expect((await run('attach', session_id, '--from', 'start')).out).toContain('<0><1>');
+    },
+  );
+
+  it('shows first what came while nobody looked, when a session goes on', async () => {
+    expect((await run('run', 'One', '--session', 'goes-on', '--detach')).out).toBe('goes-on\n');
+    const first = await claimTurn();
+    await first.append(words('unseen'));
+    await first.complete('completed');
+    const running = start('run', 'Two', '--session', 'goes-on');
+    await (await claimTurn()).complete('completed');
+    const { out } = await running.ended;
+    expect(out.match(/> One|unseen|> Two|✓ completed/g)).toEqual([
+      '> One',
+      'unseen',
+      '✓ completed',
+      '> Two',
+      '✓ completed',
+    ]);
+  });
+
+  it('tells by its exit code how the turn ended', async () => {
+    const failing = start('run', 'Fail', '--session', 'failing');
+    await (await claimTurn()).complete('failed', { error: { code: 'agent_exited', message: 'It exited.' } });
+    expect(await failing.ended).toMatchObject({ code: 1, out: expect.stringContaining('It exited. (agent_exited)') });
+
+    const cancelled = start('run', 'Wait', '--session', 'cancelled');
+    const turn = await claimTurn();
+    await cancelled.sees('> Wait');
+    expect((await run('cancel', 'cancelled')).out).toMatch(/^turn \S+ is stopping\n$/);
+    await turn.complete('cancelled');
+    expect(await cancelled.ended).toMatchObject({ code: 130, out: expect.stringContaining('✗ cancelled') });
+  });
+
+  it('lists sessions, as a table and for programs', async () => {
+    await client().sessions.createSession({ session_id: 'listed', SessionCreate: { name: 'A name' } });
+    expect((await run('sessions')).out).toMatch(/^listed\s+\d{4}-\d\d-\d\d \d\d:\d\d UTC {2}A name$/m);
+    const [newest] = (await run('sessions', '--json', '--limit', '1')).out.split('\n');
+    expect(JSON.parse(newest as string)).toMatchObject({ session_id: 'listed', name: 'A name' });
+  });
+
+  it.each([
+    [['attach', 'nobody'], 'error: There is no session "nobody" in this project. (session_not_found)\n'],
+    [['transcript', 'nobody'], 'error: There is no session "nobody" in this project. (session_not_found)\n'],
+    [
+      ['run', 'x', '--agent', 'nobody'],
+      'error: There is no agent "nobody" in this project. Set it first. (agent_not_found)\n',
+    ],
+    [
+      ['cancel', 'listed'],
+      'error: Session "listed" has no live turn to cancel. Send a prompt to start one. (no_live_turn)\n',
+    ],
+    [['answer', 'x', 'perhaps'], 'error: "perhaps" is no answer. Say allow, deny, always.\n'],
+    [['run', ' '], 'error: The prompt is empty. Say what the agent is to do.\n'],
+  ])('says what is wrong with %j, and nothing else', async (args, err) => {
+    expect(await run(...args)).toEqual({ code: 1, out: '', err });
+  });
+
+  it('says that nobody answers, and what to do', async () => {
+    const { code, err } = await run('--url', 'http://127.0.0.1:9', '--key', 'none', 'sessions');
+    expect(code).toBe(1);
+    expect(err).toMatch(
+      /^error: The connection failed: .*\nIs the api up\? npm start brings it up on this machine\.\n$/,
+    );
+  });
+});
