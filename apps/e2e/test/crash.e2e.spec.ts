@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import { createConnection } from 'node:net';
+import { once } from 'node:events';
+import { eventually } from '@holdfast/testing';
+import { followUntil, isEnd, textOf, typesOf, type Seen } from './follow.js';
+import { startStack, type Stack } from './stack.js';
+
+const CHUNKS = 150;
+const backends = process.env['HOLDFAST_TEST_REDIS_URL'] ? ['PostgreSQL alone', 'Redis'] : ['PostgreSQL alone'];
+
+describe.each(backends)('kill -9 in the middle of a streaming turn, on %s', (backend) => {
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await startStack({ redis: backend === 'Redis' });
+  }, 60_000);
+  afterAll(() => stack?.stop(), 30_000);
+
+  /** A turn that streams for some three seconds, followed from its start; resolves once it is well under way. */
+  const startStreaming = async () => {
+    const session_id = `s-${randomUUID()}`;
+    const { turn_id } = await stack.client.invoke({ session_id, prompt: `[[stream:${CHUNKS}:20]]` });
+    const viewer = followUntil(stack, session_id);
+    await followUntil(stack, session_id, ({ event }) => JSON.stringify(event).includes('chunk 20 '));
+    return { session_id, turn_id, viewer };
+  };
+  const chunksOf = (seen: Seen[]) => (textOf(seen).match(/chunk \d+/g) ?? []).map((chunk) => Number(chunk.slice(6)));
+  const upTo = (last: number) => Array.from({ length: last }, (_, index) => index + 1);
+  const wholeLog = (session_id: string) => followUntil(stack, session_id);
+
+  it('of the api: nothing is lost, nothing doubled, and the turn completes', async () => {
+    const { session_id, viewer } = await startStreaming();
+    await stack.api.kill();
+    await stack.api.start();
+    const seen = await viewer;
+    expect(seen.at(-1)!.event.type).toBe('turn.completed');
+    expect(chunksOf(seen)).toEqual(upTo(CHUNKS));
+    expect(await wholeLog(session_id)).toEqual(seen);
+  });
+
+  it('of the workers: the turn completes, and the transcript catches up', async () => {
+    const { session_id, viewer } = await startStreaming();
+    await stack.workers.kill();
+    const seen = await viewer;
+    expect(chunksOf(seen)).toEqual(upTo(CHUNKS));
+    await stack.workers.start();
+    const transcript = await eventually(async () => {
+      const page = await stack.client.transcripts.querySessionTranscripts({ SessionTranscriptQuery: { session_id } });
+      if (page.projected_offset !== page.tail_offset) throw new Error('not projected yet');
+      return page;
+    });
+    expect(transcript.data.map(({ type }) => type)).toEqual(['user_message', 'agent_message', 'turn_end']);
+  });
+
+  it('of the runner: what it wrote stays, and the turn says that its owner is lost', async () => {
+    const { session_id, turn_id, viewer } = await startStreaming();
+    await stack.runner.kill();
+    const seen = await viewer;
+    expect(typesOf(seen).slice(-2)).toEqual(['turn.attempt_lost', 'turn.lost']);
+    const chunks = chunksOf(seen);
+    expect(chunks.length).toBeGreaterThanOrEqual(20);
+    expect(chunks).toEqual(upTo(chunks.length));
+    expect(await stack.client.streams.fetchSessionTurn({ turn_id })).toMatchObject({
+      status: 'lost',
+      error: { code: 'owner_lost' },
+    });
+
+    await stack.runner.start();
+    await stack.client.invoke({ session_id, prompt: '[[say:still here]]' });
+    const next = await followUntil(stack, session_id, isEnd, seen.at(-1)!.offset);
+    expect(next.at(-1)!.event.type).toBe('turn.completed');
+  });
+
+  it('of PostgreSQL: every acknowledged event is there once, and the turn completes', async () => {
+    const { session_id, viewer } = await startStreaming();
+    await stack.crashPostgres();
+    const seen = await viewer;
+    expect(seen.at(-1)!.event.type).toBe('turn.completed');
+    expect(chunksOf(seen)).toEqual(upTo(CHUNKS));
+    expect(await wholeLog(session_id)).toEqual(seen);
+  });
+
+  if (backend === 'Redis') {
+    it('FLUSHALL loses nothing', async () => {
+      const { session_id, viewer } = await startStreaming();
+      await flushAll(stack.redis!.port);
+      const seen = await viewer;
+      expect(chunksOf(seen)).toEqual(upTo(CHUNKS));
+      await eventually(async () => {
+        const page = await stack.client.transcripts.querySessionTranscripts({ SessionTranscriptQuery: { session_id } });
+        expect(page.projected_offset).toBe(page.tail_offset);
+      });
+    });
+  }
+});
+
+async function flushAll(port: number): Promise<void> {
+  const socket = createConnection(port, '127.0.0.1');
+  socket.write('FLUSHALL\r\n');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  expect(String(answer)).toContain('OK');
+}
