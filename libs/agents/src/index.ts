@@ -1,4 +1,3 @@
-export { DEFAULT_POOL, HARNESSES } from './agent-content.rules.js';
 export type { Harness } from './agent-content.rules.js';
 export { AgentNotFound, AgentRevisionNotFound } from './agents.errors.js';
 export { AgentsModule } from './agents.module.js';

@@ -3,7 +3,6 @@ export { SessionInteractionRaise, SessionInteractionResolve } from './dto/sessio
 export { SessionInteractionOption, SessionInteractionRequest } from './dto/session-interaction-request.dto.js';
 export { SessionInteractionRespond } from './dto/session-interaction-respond.dto.js';
 export {
-  INTERACTION_KINDS,
   SessionInteraction,
   SessionInteractionPath,
   SessionInteractionVerdict,

@@ -1,7 +1,6 @@
 export type { RunnerReplica } from './control/runner-replicas.repository.js';
 export { SessionStreamsReader } from './control/session-streams.reader.js';
 export { toSessionTurn } from './control/session-turn.mapper.js';
-export { TURN_STATUSES } from './control/session-turn.rules.js';
 export type { TurnOutcome, TurnStatus } from './control/session-turn.rules.js';
 export { SessionTurnsRepository } from './control/session-turns.repository.js';
 export type { TurnEnd, TurnRow } from './control/session-turns.repository.js';

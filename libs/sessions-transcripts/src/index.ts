@@ -1,4 +1,4 @@
-export { SESSION_RECORD_TYPES, SessionRecord } from './dto/session-record.dto.js';
+export { SessionRecord } from './dto/session-record.dto.js';
 export type { SessionRecordType } from './dto/session-record.dto.js';
 export { SessionTranscriptPage } from './dto/session-transcript-page.dto.js';
 export { SessionTranscriptQuery } from './dto/session-transcript-query.dto.js';

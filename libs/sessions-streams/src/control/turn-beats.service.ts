@@ -5,6 +5,7 @@ import { LogService } from '../log/log.service.js';
 import { ReplicaUnknown } from '../sessions-streams.errors.js';
 import { StreamsConfig } from '../streams.config.js';
 import { RunnerReplicasRepository, type RunnerReplica } from './runner-replicas.repository.js';
+import { transition } from './session-turn.rules.js';
 import { SessionTurnsRepository } from './session-turns.repository.js';
 import { SessionTurnsService } from './session-turns.service.js';
 
@@ -64,7 +65,7 @@ export class TurnBeatsService {
       await this.unitOfWork.run(async (tx) => {
         await this.fences.hold(tx, fence);
         const turn = await this.service.requireLive(tx, fence);
-        if (turn.status !== 'starting') return;
+        if (turn.status === 'running' || transition(turn.status, 'run') !== 'running') return;
         await this.turns.markRunning(tx, fence, agent_session_id);
         this.log.appendWithin(tx, fence, { type: 'turn.running', turn_id: fence.turn_id, data: { agent_session_id } });
       });
