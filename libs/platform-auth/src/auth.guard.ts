@@ -2,7 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { CredentialKind, PermissionDenied, RouteNotPermitted } from './auth.errors.js';
 import { POLICY, type Policy } from './policy.decorators.js';
-import { holds } from './principal.js';
+import { holds, type Principal } from './principal.js';
 import { RequestAuthentication, type AuthenticatedRequest } from './request-authentication.service.js';
 
 /** Lets a request through only as its route's policy says. A route without a policy lets nobody through (law 7). */
@@ -21,11 +21,18 @@ export class AuthGuard implements CanActivate {
     if (!policy) throw RouteNotPermitted();
     if (policy.for === 'anybody') return true;
 
-    const principal = await this.authentication.principal(context.switchToHttp().getRequest<AuthenticatedRequest>());
-    if (principal.kind !== policy.for) throw CredentialKind({ expected: policy.for, actual: principal.kind });
-    if (policy.for === 'user' && !holds(principal, policy.permission)) {
-      throw PermissionDenied({ permission: policy.permission });
-    }
+    requirePolicy(
+      policy,
+      await this.authentication.principal(context.switchToHttp().getRequest<AuthenticatedRequest>()),
+    );
     return true;
+  }
+}
+
+/** For routes that no guard stands before. Errors: credential_kind, permission_denied. */
+export function requirePolicy(policy: Exclude<Policy, { for: 'anybody' }>, principal: Principal): void {
+  if (principal.kind !== policy.for) throw CredentialKind({ expected: policy.for, actual: principal.kind });
+  if (policy.for === 'user' && !holds(principal, policy.permission)) {
+    throw PermissionDenied({ permission: policy.permission });
   }
 }

@@ -1,9 +1,11 @@
 export { ApiKeys } from './api-keys.service.js';
 export type { ApiKeyCreate, CreatedApiKey } from './api-keys.service.js';
 export { ApiKeyNotFound, CredentialKind, PermissionDenied, RouteNotPermitted, Unauthenticated } from './auth.errors.js';
+export { requirePolicy } from './auth.guard.js';
 export { AuthModule } from './auth.module.js';
 export { CurrentPrincipal } from './current-principal.decorator.js';
 export { authPersistence } from './persistence.js';
+export type { Policy } from './policy.decorators.js';
 export { Permit, Public, RUNNER_KEY_SCHEME, RunnerOnly, USER_KEY_SCHEME } from './policy.decorators.js';
 export { PERMISSIONS, holds } from './principal.js';
 export type { Permission, Principal, PrincipalKind } from './principal.js';

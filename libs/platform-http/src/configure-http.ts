@@ -2,10 +2,12 @@ import { RequestAuthentication } from '@holdfast/platform-auth';
 import { Metrics } from '@holdfast/platform-telemetry';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyInstance } from 'fastify';
+import { allowEveryOrigin } from './cors.js';
+import type { DirectLane, DirectRoutes } from './direct-lane.js';
 import { Draining } from './draining.service.js';
 import { MethodNotAllowed, RouteNotFound } from './http.errors.js';
 import { registerRateLimit } from './rate-limit.js';
-import { takesRawBody } from './raw-bodies.js';
+import { measureRequests } from './request-duration.js';
 import { registerRequestTrail } from './request-trail.js';
 import { RouteMethods } from './route-methods.js';
 
@@ -15,33 +17,31 @@ import { RouteMethods } from './route-methods.js';
  */
 export async function configureHttp(
   app: NestFastifyApplication,
-  { rateLimitPerMinute }: { rateLimitPerMinute: number },
+  { rateLimitPerMinute, direct }: { rateLimitPerMinute: number; direct?: { lane: DirectLane; routes: DirectRoutes } },
 ): Promise<void> {
   const fastify = app.getHttpAdapter().getInstance() as unknown as FastifyInstance;
   const metrics = app.get(Metrics);
   const authentication = app.get(RequestAuthentication);
 
-  registerRequestTrail(fastify, metrics);
+  allowEveryOrigin(app);
+  const duration = measureRequests(metrics);
+  registerRequestTrail(fastify, duration);
   refuseUnknownRoutes(fastify);
-  await registerRateLimit(fastify, authentication, rateLimitPerMinute);
-  refuseRawBodiesOfStrangers(fastify, authentication);
+  const spend = await registerRateLimit(fastify, authentication, rateLimitPerMinute);
+  direct?.lane.open({ routes: direct.routes, authentication, spend, duration });
   countOpenResponses(app.get(Draining), metrics);
 }
 
 function refuseUnknownRoutes(fastify: FastifyInstance): void {
   const routes = new RouteMethods();
-  fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method));
+  // What answers preflights is on every path.
+  fastify.addHook('onRoute', ({ url, method }) => {
+    if (method !== 'OPTIONS') routes.add(url, method);
+  });
   fastify.addHook('onRequest', (request, _reply, done) => {
     if (!request.is404) return done();
     const allow = routes.at(request.url.split('?', 1)[0]!);
     done(allow.length > 0 ? MethodNotAllowed({ allow }) : RouteNotFound());
-  });
-}
-
-/** Nest's guards run when the body is in memory; for the large ones that is too late to ask who sends it. */
-function refuseRawBodiesOfStrangers(fastify: FastifyInstance, authentication: RequestAuthentication): void {
-  fastify.addHook('preParsing', async (request) => {
-    if (takesRawBody(request)) await authentication.principal(request);
   });
 }
 

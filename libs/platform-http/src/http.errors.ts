@@ -42,6 +42,15 @@ export const UrlTooLong = defineError<{ limit_characters: number }>({
   members: ({ limit_characters }) => ({ limit_characters }),
 });
 
+export const TooManyBodies = defineError<{ limit_bytes: number }>({
+  code: 'too_many_bodies',
+  kind: 'rate-limited',
+  title: 'Too many bodies',
+  detail: ({ limit_bytes }) =>
+    `Bodies of ${limit_bytes} bytes are arriving at this process already. Retry after a moment.`,
+  members: ({ limit_bytes }) => ({ limit_bytes }),
+});
+
 export const BodyTooLarge = defineError<{ limit_bytes: number }>({
   code: 'body_too_large',
   kind: 'too-large',

@@ -1,13 +1,7 @@
 import { Logger } from '@nestjs/common';
-import {
-  annotateContext,
-  continueTrace,
-  runInContext,
-  type Metrics,
-  type RequestContext,
-} from '@holdfast/platform-telemetry';
+import type { RequestDuration } from './request-duration.js';
+import { annotateContext, continueTrace, runInContext, type RequestContext } from '@holdfast/platform-telemetry';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { takesRawBody } from './raw-bodies.js';
 import { setBaseHeaders } from './response-headers.js';
 
 /** Asked every few seconds by machines; their lines and those of runners would drown the others. */
@@ -21,16 +15,10 @@ function isRunnerRoute({ routeOptions: { url } }: FastifyRequest): boolean {
 
 /**
  * Gives every request its context, and its one log line and metric when its response is over, however it ends: Fastify's
- * `onResponse` would miss the callers that hang up. Streams and appends are too many for `info`; a failure has its line.
+ * `onResponse` would miss the callers that hang up. Streams and what runners do are too many for `info`; a failure has its line.
  */
-export function registerRequestTrail(fastify: FastifyInstance, metrics: Metrics): void {
+export function registerRequestTrail(fastify: FastifyInstance, duration: RequestDuration): void {
   const logger = new Logger('http');
-  const duration = metrics.histogram({
-    name: 'http_request_duration_seconds',
-    help: 'Time from the request to the end of its response, without event streams.',
-    labelNames: ['method', 'route', 'status'],
-    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-  });
 
   fastify.addHook('onRequest', (request, reply, done) => {
     const begin = performance.now();
@@ -45,7 +33,7 @@ export function registerRequestTrail(fastify: FastifyInstance, metrics: Metrics)
         const { method, route, status } = outcome;
         duration.observe({ method, route, status }, outcome.duration_ms / 1000);
       }
-      const isFrequent = outcome.is_stream || takesRawBody(request) || isRunnerRoute(request);
+      const isFrequent = outcome.is_stream || isRunnerRoute(request);
       const level = isFrequent && outcome.status < 400 ? 'debug' : 'log';
       if (!isProbe(request)) runInContext(context, () => logger[level]({ event: 'http.request', ...outcome }));
     });

@@ -1,7 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-const BASE_HEADERS: [name: string, value: string][] = [
+export const BASE_HEADERS: [name: string, value: string][] = [
   ['x-content-type-options', 'nosniff'],
+  // Who may read is for the credential to say, and pages of any origin bring their own.
+  ['cross-origin-resource-policy', 'cross-origin'],
   ['content-security-policy', "default-src 'none'; frame-ancestors 'none'"],
   ['referrer-policy', 'no-referrer'],
   ['cache-control', 'no-store'],

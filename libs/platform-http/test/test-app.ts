@@ -6,16 +6,29 @@ import { createDataSource, UnitOfWork } from '@holdfast/platform-postgres';
 import { TelemetryModule } from '@holdfast/platform-telemetry';
 import { testPostgres } from '@holdfast/testing';
 import { DataSource } from 'typeorm';
-import { configureHttp, createHttpAdapter, HttpModule, type HealthCheck } from '../src/index.js';
+import {
+  configureHttp,
+  createHttpAdapter,
+  DirectLane,
+  HttpModule,
+  type DirectRoutes,
+  type HealthCheck,
+} from '../src/index.js';
 
 interface TestAppOptions {
   controllers: Type[];
   healthChecks?: Type<HealthCheck>[];
   rateLimitPerMinute?: number;
+  directRoutes?: DirectRoutes;
 }
 
 /** A whole app of this library on a real port and a real database. */
-export async function startTestApp({ controllers, healthChecks = [], rateLimitPerMinute = 1_000 }: TestAppOptions) {
+export async function startTestApp({
+  controllers,
+  healthChecks = [],
+  rateLimitPerMinute = 1_000,
+  directRoutes,
+}: TestAppOptions) {
   const database = await testPostgres([authPersistence]);
   const config = { url: database.url, poolSize: 2, applicationName: 'test' };
   const dataSource = await createDataSource(config, [authPersistence]).initialize();
@@ -35,9 +48,10 @@ export async function startTestApp({ controllers, healthChecks = [], rateLimitPe
   })
   class AppModule {}
 
-  const adapter = createHttpAdapter({ bodyLimitBytes: 1_024 });
+  const lane = new DirectLane();
+  const adapter = createHttpAdapter({ bodyLimitBytes: 1_024, lane });
   const app = await NestFactory.create<NestFastifyApplication>(AppModule, adapter, { logger: false });
-  await configureHttp(app, { rateLimitPerMinute });
+  await configureHttp(app, { rateLimitPerMinute, direct: directRoutes && { lane, routes: directRoutes } });
   await app.listen(0, '127.0.0.1');
 
   const unitOfWork = app.get(UnitOfWork);

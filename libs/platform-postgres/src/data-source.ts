@@ -20,13 +20,19 @@ export interface PostgresConfig {
 }
 
 const INT8 = 20;
+const INT8_ARRAY = 1016;
+const parseStringArray = pg.types.getTypeParser(INT8_ARRAY as never) as unknown as (text: string) => string[];
 
 /** int8 as a number: offsets, epochs and versions stay below 2^53, and a string would compare wrongly. */
+const NUMBER_PARSERS: Record<number, (text: string) => unknown> = {
+  [INT8]: Number,
+  [INT8_ARRAY]: (text) => parseStringArray(text).map(Number),
+};
+
 const typeParsers = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === INT8 && format !== 'binary'
-      ? Number
-      : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+    (format !== 'binary' && NUMBER_PARSERS[oid]) ||
+    pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
 };
 
 /**

@@ -12,3 +12,4 @@ export { IsSessionId, SESSION_ID_PATTERN, SessionNotFound } from './session-id.j
 export type { SessionKey, TurnFence } from './session-key.js';
 export { Transaction } from './transaction.js';
 export { UnitOfWork } from './unit-of-work.js';
+export type { PreparedStatement } from './unit-of-work.js';

@@ -1,6 +1,15 @@
 import { Injectable } from '@nestjs/common';
+import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { Transaction, type SqlClient } from './transaction.js';
+
+/** A statement that PostgreSQL parses and plans once per connection. */
+export interface PreparedStatement {
+  /** The same for the same text, everywhere. */
+  name: string;
+  text: string;
+  values: unknown[];
+}
 
 /** Opens transactions. Services own them; controllers and job handlers never do. */
 @Injectable()
@@ -31,6 +40,12 @@ export class UnitOfWork {
   /** Rows of one read outside any transaction. */
   async query<Row = Record<string, unknown>>(text: string, values: unknown[] = []): Promise<Row[]> {
     return (await this.dataSource.query(text, values)) as Row[];
+  }
+
+  /** Rows of one prepared statement outside any transaction; what it writes is committed when this resolves. */
+  async statement<Row = Record<string, unknown>>(statement: PreparedStatement): Promise<Row[]> {
+    const pool = (this.dataSource.driver as unknown as { master: pg.Pool }).master;
+    return (await pool.query(statement as pg.QueryConfig)).rows as Row[];
   }
 
   /** The first row, if any. */

@@ -1,0 +1,162 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Logger } from '@nestjs/common';
+import { requirePolicy, type Policy, type Principal, type RequestAuthentication } from '@holdfast/platform-auth';
+import { isDomainError, type DomainError } from '@holdfast/platform-errors';
+import { continueTrace, runInContext, type RequestContext } from '@holdfast/platform-telemetry';
+import { beginResponse, isEventStream, writeHead } from './direct-response.js';
+import { MethodNotAllowed } from './http.errors.js';
+import { expectedError, problemHeaders, problemOf } from './problem.rules.js';
+import { callerAt, callerWith, type SpendRequest } from './rate-limit.js';
+import type { RequestDuration } from './request-duration.js';
+import { MAX_BODY_BYTES } from './request-bodies.js';
+import { requestIdOf } from './request-id.js';
+
+/** A request that was let in. */
+export interface DirectRequest {
+  raw: IncomingMessage;
+  method: string;
+  /** Without the query, as it was sent. */
+  path: string;
+  /** Without the question mark. */
+  search: string;
+  principal: Principal;
+}
+
+/** What serves one kind of path. */
+export interface DirectRoute {
+  /** For logs and metrics: the same for all paths of the kind. */
+  name: string;
+  methods: Record<string, DirectMethod>;
+}
+
+export interface DirectMethod {
+  policy: Exclude<Policy, { for: 'anybody' }>;
+  /** Answers, with the head written by `writeHead`, or throws what becomes a problem. */
+  handle: (request: DirectRequest, response: ServerResponse) => Promise<void>;
+}
+
+/** Which requests an app serves directly. */
+export abstract class DirectRoutes {
+  abstract find(path: string): DirectRoute | undefined;
+  /** What the problem says in headers, too. */
+  abstract headersOf(error: DomainError): Record<string, string>;
+}
+
+interface Traffic {
+  routes: DirectRoutes;
+  authentication: RequestAuthentication;
+  spend: SpendRequest;
+  duration: RequestDuration;
+}
+
+/** A request that is not yet let in, with its answer. */
+interface Arrival extends Omit<DirectRequest, 'principal'> {
+  id: string;
+  begin: number;
+  route: DirectRoute;
+  response: ServerResponse;
+}
+
+/** Preflights are for the framework, like everything that no route takes. */
+const PREFLIGHT = 'OPTIONS';
+
+/**
+ * Serves the few routes whose cost per request matters without Fastify and Nest, which cost several times what the log
+ * does. What every request passes it passes here too: base headers, credential, budget, policy, problem details, log
+ * line and metric.
+ */
+export class DirectLane {
+  private readonly logger = new Logger('http');
+  private traffic: Traffic | undefined;
+
+  /** From now on it takes what `routes` finds. */
+  open(traffic: Traffic): void {
+    this.traffic = traffic;
+  }
+
+  /** False when the request is not for here. */
+  takes(raw: IncomingMessage, response: ServerResponse): boolean {
+    if (!this.traffic || raw.method === PREFLIGHT) return false;
+    const url = raw.url!;
+    const mark = url.indexOf('?');
+    const path = mark < 0 ? url : url.slice(0, mark);
+    const route = this.traffic.routes.find(path);
+    if (!route) return false;
+    const search = mark < 0 ? '' : url.slice(mark + 1);
+    const id = requestIdOf(raw.headers);
+    beginResponse(response, id, raw.headers.origin !== undefined);
+    void this.serve(this.traffic, {
+      raw,
+      response,
+      method: raw.method!,
+      path,
+      search,
+      id,
+      begin: performance.now(),
+      route,
+    });
+    return true;
+  }
+
+  private async serve(traffic: Traffic, arrival: Arrival): Promise<void> {
+    const { raw, response, method, path, search, route } = arrival;
+    try {
+      const principal = traffic.authentication.known(raw) ?? (await this.authenticate(traffic, raw));
+      traffic.spend(callerWith(principal));
+      const operation = route.methods[method];
+      if (!operation) throw MethodNotAllowed({ allow: Object.keys(route.methods) });
+      requirePolicy(operation.policy, principal);
+      await operation.handle({ raw, method, path, search, principal }, response);
+    } catch (thrown) {
+      this.refuse(traffic, arrival, thrown);
+    }
+    this.conclude(traffic, arrival);
+  }
+
+  private async authenticate({ authentication, spend }: Traffic, raw: IncomingMessage): Promise<Principal> {
+    try {
+      return await authentication.principal(raw);
+    } catch (error) {
+      if (isDomainError(error, 'unauthenticated')) spend(callerAt(raw.socket.remoteAddress ?? ''));
+      throw error;
+    }
+  }
+
+  private refuse({ routes }: Traffic, { raw, response, id }: Arrival, thrown: unknown): void {
+    const error = expectedError(thrown, MAX_BODY_BYTES);
+    const callerWentAway = raw.destroyed && !raw.complete;
+    if (!error && !callerWentAway) {
+      runInContext(contextOf(id, raw), () => this.logger.error({ event: 'http.request_failed', err: thrown }));
+    }
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const problem = problemOf(error, id);
+    // What is left of the body would be taken for the next request.
+    const closing: Record<string, string> = raw.complete ? {} : { connection: 'close' };
+    const headers = { ...problemHeaders(problem), ...(error && routes.headersOf(error)), ...closing };
+    writeHead(response, problem.status, headers).end(JSON.stringify(problem));
+  }
+
+  private conclude({ duration }: Traffic, { response, method, route, begin, id, raw }: Arrival): void {
+    const { statusCode: status } = response;
+    const seconds = (performance.now() - begin) / 1000;
+    if (!isEventStream(response)) duration.observe({ method, route: route.name, status }, seconds);
+    if (status < 400) return;
+    runInContext(contextOf(id, raw), () =>
+      this.logger.log({
+        event: 'http.request',
+        method,
+        route: route.name,
+        status,
+        duration_ms: Math.round(seconds * 1000),
+      }),
+    );
+  }
+}
+
+const contextOf = (request_id: string, raw: IncomingMessage): RequestContext => ({
+  request_id,
+  traceparent: continueTrace(raw.headers['traceparent'] as string | undefined),
+});
