@@ -1,0 +1,143 @@
+import type { lookup, LookupAddress } from 'node:dns';
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo, type LookupFunction } from 'node:net';
+import { checkedLookup, WebhookAddressRefused, WebhookClient, WebhookDeadlinePassed } from './webhook-client.js';
+
+const answers =
+  (...addresses: string[]) =>
+  (hostname: string, _options: unknown, callback: (error: Error | null, found: LookupAddress[]) => void) =>
+    hostname === 'broken.example'
+      ? callback(new Error('ENOTFOUND'), [])
+      : callback(
+          null,
+          addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+        );
+
+function resolve(isLoopback: boolean, hostname: string, addresses: string[], all: boolean) {
+  const lookupWith = checkedLookup({ isLoopback }, answers(...addresses) as unknown as typeof lookup) as LookupFunction;
+  return new Promise<unknown>((settle, reject) =>
+    lookupWith(hostname, { all }, (error, found) => (error ? reject(error) : settle(found))),
+  );
+}
+
+describe('the address of a webhook (S8)', () => {
+  it('is what the name leads to, of either family', async () => {
+    expect(await resolve(false, 'hooks.example', ['93.184.216.34', '2606:4700::1'], true)).toEqual([
+      { address: '93.184.216.34', family: 4 },
+      { address: '2606:4700::1', family: 6 },
+    ]);
+    expect(await resolve(false, 'hooks.example', ['93.184.216.34'], false)).toBe('93.184.216.34');
+  });
+
+  it.each<[string, string[]]>([
+    ['a private address', ['10.0.0.1']],
+    ['the metadata service', ['169.254.169.254']],
+    ['this machine', ['127.0.0.1']],
+    ['a public and a private address', ['93.184.216.34', '192.168.1.1']],
+    ['an IPv6 address of this network', ['fd00::1']],
+    ['nothing', []],
+  ])('is refused when the name leads to %s, at the time of the call', async (_, addresses) => {
+    await expect(resolve(false, 'hooks.example', addresses, true)).rejects.toThrow(WebhookAddressRefused);
+    await expect(resolve(false, 'hooks.example', addresses, false)).rejects.toThrow(WebhookAddressRefused);
+  });
+
+  it('of this machine is refused when the name leads elsewhere', async () => {
+    await expect(resolve(true, 'localhost', ['93.184.216.34'], true)).rejects.toThrow(WebhookAddressRefused);
+    expect(await resolve(true, 'localhost', ['127.0.0.1'], false)).toBe('127.0.0.1');
+  });
+
+  it('that cannot be found is an error of the network', async () => {
+    await expect(resolve(false, 'broken.example', [], true)).rejects.toThrow('ENOTFOUND');
+  });
+});
+
+describe('a webhook call', () => {
+  const client = new WebhookClient({ cacheBytes: 0, allowLoopbackWebhooks: true });
+
+  async function served<T>(listener: RequestListener, use: (url: string) => Promise<T>): Promise<T> {
+    const server = createServer(listener);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    try {
+      return await use(`http://localhost:${(server.address() as AddressInfo).port}/in`);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+
+  const post = (url: string) => client.post(url, { 'x-test': '1' }, Buffer.from('{}'));
+
+  it('gives status and body', async () => {
+    const answer = await served(
+      (request, response) => response.writeHead(202).end(`${request.method} ${request.headers['x-test'] as string}`),
+      post,
+    );
+    expect(answer).toEqual({ status: 202, body: 'POST 1' });
+  });
+
+  it('reads no more than 16 KiB of an answer, and hangs up', async () => {
+    let hungUp: Promise<unknown> | undefined;
+    const answer = await served(
+      (_request, response) => {
+        hungUp = once(response, 'close');
+        const writeOn = () => {
+          while (!response.destroyed && response.write('.'.repeat(8 * 1024)));
+        };
+        response.on('drain', writeOn);
+        writeOn();
+      },
+      async (url) => {
+        const result = await post(url);
+        await hungUp;
+        return result;
+      },
+    );
+    expect(answer).toEqual({ status: 200, body: undefined });
+  });
+
+  it.each<[string, RequestListener]>([
+    ['at all', () => undefined],
+    ['to the end', (_request, response) => response.write('{"done":')],
+  ])('is given up when the receiver does not answer %s', async (_, listener) => {
+    const deadline = new AbortController();
+    const timeout = jest.spyOn(AbortSignal, 'timeout').mockReturnValueOnce(deadline.signal);
+    await served(
+      (request, response) => {
+        listener(request, response);
+        setImmediate(() => deadline.abort());
+      },
+      async (url) => expect(post(url)).rejects.toThrow(WebhookDeadlinePassed),
+    );
+    expect(timeout).toHaveBeenCalledWith(10_000);
+    timeout.mockRestore();
+  });
+
+  it('does not follow a redirect (S8)', async () => {
+    let requests = 0;
+    const answer = await served((request, response) => {
+      requests += 1;
+      response.writeHead(302, { location: request.url === '/in' ? '/elsewhere' : '/in' }).end();
+    }, post);
+    expect(answer.status).toBe(302);
+    expect(requests).toBe(1);
+  });
+
+  it('is refused without the configuration for this machine (S8)', async () => {
+    const strict = new WebhookClient({ cacheBytes: 0, allowLoopbackWebhooks: false });
+    await expect(strict.post('http://localhost:1/', {}, Buffer.alloc(0))).rejects.toMatchObject({
+      code: 'webhook_url_rejected',
+    });
+  });
+
+  it('fails when the receiver is no web server', async () => {
+    const server = createTcpServer((socket) => socket.end('what?\n'));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    await expect(post(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)).rejects.toMatchObject({
+      code: expect.stringMatching(/^HPE_/) as string,
+    });
+    server.close();
+  });
+});
