@@ -13,6 +13,14 @@ export class WorkersConfig extends ServiceConfig {
 
   @IsString()
   HEALTH_HOST = '127.0.0.1';
+
+  /** Days after which the messages of every log are trimmed, by whole segments. Without it they are kept for ever. */
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(36_500)
+  LOG_RETENTION_DAYS: number | undefined = undefined;
 }
 
 export const workersConfig = () => readConfig(WorkersConfig, process.env);

@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AuthModule } from '@holdfast/platform-auth';
+import { DEFAULT_DURABLE_STREAMS_CONFIG } from '@holdfast/durable-streams';
 import { DatabaseHealthCheck, HttpModule } from '@holdfast/platform-http';
 import { PostgresModule } from '@holdfast/platform-postgres';
 import { OutboxRelay, QueueModule } from '@holdfast/platform-queue';
@@ -8,7 +9,9 @@ import { TelemetryModule } from '@holdfast/platform-telemetry';
 import { persistence, SessionsModule } from '@holdfast/sessions';
 import { sessionsTranscriptsJobs } from '@holdfast/sessions-transcripts';
 import type { WorkersConfig } from './config.js';
+import { LogMaintenance, LogMaintenanceConfig } from './log-maintenance.js';
 import { RecurringTasks } from './recurring-tasks.js';
+import { SubscriptionWakeUps } from './subscription-wake-ups.js';
 import { SessionTranscriptsProcessor } from './processors/session-transcripts.processor.js';
 
 const queues = [sessionsTranscriptsJobs.projectSessionTranscript.queue];
@@ -29,9 +32,19 @@ export class WorkersModule {
         QueueModule.forRoot({ postgresUrl: config.directUrl, redisUrl: config.REDIS_URL, queues }),
         AuthModule.forRoot(),
         HttpModule.forRoot({ healthChecks: [DatabaseHealthCheck] }),
-        SessionsModule.forRoot(config.streams),
+        SessionsModule.forRoot(config.streams, {
+          ...DEFAULT_DURABLE_STREAMS_CONFIG,
+          allowLoopbackWebhooks: config.WEBHOOK_ALLOW_LOOPBACK,
+        }),
       ],
-      providers: [OutboxRelay, RecurringTasks, SessionTranscriptsProcessor],
+      providers: [
+        { provide: LogMaintenanceConfig, useValue: { retentionDays: config.LOG_RETENTION_DAYS } },
+        LogMaintenance,
+        OutboxRelay,
+        RecurringTasks,
+        SubscriptionWakeUps,
+        SessionTranscriptsProcessor,
+      ],
     };
   }
 }

@@ -80,10 +80,10 @@ beforeEach(async () => {
   await migrate(config, persistence);
   await migrateQueues(database.url);
   client = await createDataSource(config, []).initialize();
-  await client.query(`INSERT INTO log_streams (project_id, path, generation, projected) VALUES ($1, $2, 1, 0)`, [
-    session.project_id,
-    `sessions/${session.session_id}/events`,
-  ]);
+  await client.query(
+    `INSERT INTO log_streams (project_id, path, generation, content_type, projected) VALUES ($1, $2, 1, 'application/json', 0)`,
+    [session.project_id, `sessions/${session.session_id}/events`],
+  );
 });
 afterEach(async () => {
   for (const child of started) child.kill('SIGKILL');
@@ -93,9 +93,16 @@ afterEach(async () => {
 
 describe('the workers process', () => {
   it('names every variable that is wrong, and ends', async () => {
-    const { exited, output } = start({ DATABASE_URL: 'mysql://x', POSTGRES_POOL_SIZE: '1', HEALTH_PORT: '70000' });
+    const { exited, output } = start({
+      DATABASE_URL: 'mysql://x',
+      POSTGRES_POOL_SIZE: '1',
+      HEALTH_PORT: '70000',
+      LOG_RETENTION_DAYS: '0',
+    });
     expect((await exited)[0]).toBe(1);
-    expect(output()).toMatch(/HEALTH_PORT[^]*DATABASE_URL must be a postgres:\/\/ URL[^]*POSTGRES_POOL_SIZE/);
+    expect(output()).toMatch(
+      /HEALTH_PORT[^]*LOG_RETENTION_DAYS[^]*DATABASE_URL must be a postgres:\/\/ URL[^]*POSTGRES_POOL_SIZE/,
+    );
   });
 
   it('says when it is ready, listens on nothing, and ends cleanly when it is asked to', async () => {
@@ -171,5 +178,68 @@ describe('the workers process with HEALTH_PORT', () => {
     expect(await workers.exited).toEqual([null, 'SIGTERM']);
     await jobIsDone();
     expect(workers.output()).not.toMatch(/error/i);
+  });
+});
+
+describe('the workers process with logs to look after', () => {
+  /** A log of as many appends of one message each. */
+  async function makeLog(path: string, segments: number, ageDays: number, expiresIn: string | null = null) {
+    await client.query(
+      `WITH log AS (
+         INSERT INTO log_streams (project_id, path, generation, content_type, tail, loose_segments, scattered, expires_at)
+         VALUES ($1, $2, 1, 'application/json', $3::int, $3::int, $3::int >= 64, now() + $5::interval)
+         RETURNING project_id, id)
+       INSERT INTO log_segments (project_id, log_id, start, upto, lengths, body, created_at)
+       SELECT project_id, id, n - 1, n, int4send(2), '{}', now() - make_interval(days => $4::int)
+         FROM log, generate_series(1, $3::int) n`,
+      [session.project_id, path, segments, ageDays, expiresIn],
+    );
+  }
+
+  const logsThere = async (): Promise<{ path: string; first: number; segments: number }[]> =>
+    client.query(
+      `SELECT s.path, s.first, (SELECT count(*) FROM log_segments g WHERE g.project_id = s.project_id AND g.log_id = s.id) AS segments
+         FROM log_streams s WHERE path LIKE 'logs/%' ORDER BY path`,
+    );
+
+  it('compacts them, removes those whose time has passed, and trims what is older than LOG_RETENTION_DAYS', async () => {
+    await makeLog('logs/expired', 10, 0, '-1 second');
+    await makeLog('logs/long', 80, 0);
+    await makeLog('logs/old', 10, 8);
+    const port = await freePort();
+    const workers = start({ DATABASE_URL: database.url, HEALTH_PORT: String(port), LOG_RETENTION_DAYS: '7' });
+    await eventually(
+      async () => {
+        expect(await logsThere()).toEqual([
+          { path: 'logs/long', first: 0, segments: 17 },
+          { path: 'logs/old', first: 10, segments: 0 },
+        ]);
+        const [row] = await client.query(`SELECT count(*) AS segments FROM log_segments`);
+        expect(row).toEqual({ segments: 17 });
+      },
+      { timeout: 20_000 },
+    );
+    await eventually(async () => {
+      const { text } = await ask(port, '/metrics');
+      expect(text).toMatch(/^holdfast_log_segments_merged_total\{app="workers"\} 64$/m);
+      expect(text).toMatch(/^holdfast_logs_expired_total\{app="workers"\} 1$/m);
+      expect(text).toMatch(/^holdfast_logs_trimmed_total\{app="workers"\} 1$/m);
+      expect(text).toMatch(/^holdfast_log_rows_removed_total\{table="log_segments",app="workers"\} 20$/m);
+    });
+    expect(workers.output()).not.toMatch(/error/i);
+  });
+});
+
+describe('the workers process without LOG_RETENTION_DAYS', () => {
+  it('keeps messages for ever', async () => {
+    await client.query(
+      `INSERT INTO log_segments (project_id, log_id, start, upto, lengths, body, created_at)
+       SELECT project_id, id, 0, 1, int4send(2), '{}', now() - interval '100 years' FROM log_streams`,
+    );
+    const workers = start({ DATABASE_URL: database.url });
+    await workers.ready();
+    workers.terminate();
+    await workers.exited;
+    expect(await client.query(`SELECT upto FROM log_segments`)).toEqual([{ upto: 1 }]);
   });
 });
