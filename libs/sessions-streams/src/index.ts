@@ -23,41 +23,28 @@ export {
   SessionTurnGrants,
 } from './dto/session-runner.dto.js';
 export { SessionStreamAgent, SessionStreamInvoke, SessionStreamInvoked } from './dto/session-stream-invoke.dto.js';
+export {
+  SessionStreamEvents,
+  SessionStreamPlace,
+  SessionStreamProblem,
+  SessionStreamWatch,
+} from './dto/session-stream-watch.dto.js';
 export { SessionStream } from './dto/session-stream.dto.js';
 export { SessionTurnPage, SessionTurnQuery } from './dto/session-turn-query.dto.js';
 export { SessionTurn, SessionTurnAgent, SessionTurnError, SessionTurnPath } from './dto/session-turn.dto.js';
-export { nextCursor } from './log/log-cursor.js';
-export { formatOffset } from './log/log-offset.js';
-export { LogReader } from './log/log-reader.js';
-export type { LogPage } from './log/log-reader.js';
-export { LogRepository } from './log/log.repository.js';
-export type { LogHead, LogKey } from './log/log.repository.js';
 export {
-  LogService,
   RUNNER_PRODUCER_ID,
+  SessionLogService,
   controlLogPath,
+  isReservedLogPath,
   logUrlPath,
+  sessionIdOfLog,
   sessionLogKey,
   sessionLogPath,
-} from './log/log.service.js';
-export { LogViewer } from './log/log-viewer.js';
-export type { ViewerSink } from './log/log-viewer.js';
+} from './log/session-log.service.js';
 export { parseProducer, parseRunnerEvents } from './log/runner-append.js';
 export type { SessionEvent } from './log/session-event.js';
-export {
-  AppendBacklogFull,
-  AppendMalformed,
-  EventTypeReserved,
-  LogUnavailable,
-  LiveModeUnknown,
-  MessageTooLarge,
-  OffsetBeyondTail,
-  OffsetGone,
-  OffsetMalformed,
-  ProducerSequenceGap,
-  StreamNotFound,
-  TurnMismatch,
-} from './log/log.errors.js';
+export { EventTypeReserved } from './log/session-log.errors.js';
 export {
   NoLiveTurn,
   ReplicaTaken,

@@ -1,4 +1,4 @@
 import type { Persistence } from '@holdfast/platform-postgres';
-import { CreateLogAndTurns1794000010000 } from './migrations/1794000010000-create-log-and-turns.js';
+import { CreateTurns1794000010000 } from './migrations/1794000010000-create-turns.js';
 
-export const sessionsStreamsPersistence: Persistence = { entities: [], migrations: [CreateLogAndTurns1794000010000] };
+export const sessionsStreamsPersistence: Persistence = { entities: [], migrations: [CreateTurns1794000010000] };

@@ -5,20 +5,11 @@ import { SessionTurnsRepository } from './control/session-turns.repository.js';
 import { SessionTurnsService } from './control/session-turns.service.js';
 import { TurnBeatsService } from './control/turn-beats.service.js';
 import { TurnClaimsService } from './control/turn-claims.service.js';
-import { AppendQueue } from './log/append-queue.js';
-import { LogMoves } from './log/log-moves.js';
-import { LogReader } from './log/log-reader.js';
-import { LogRepository } from './log/log.repository.js';
-import { LogService } from './log/log.service.js';
-import { LogViewer } from './log/log-viewer.js';
-import { LogWriter } from './log/log-writer.js';
+import { SessionLogService } from './log/session-log.service.js';
 import { StreamsConfig } from './streams.config.js';
 
 const exported = [
-  LogService,
-  LogReader,
-  LogRepository,
-  LogViewer,
+  SessionLogService,
   SessionTurnsService,
   SessionTurnsRepository,
   TurnClaimsService,
@@ -35,13 +26,7 @@ export class SessionsStreamsModule {
       module: SessionsStreamsModule,
       providers: [
         { provide: StreamsConfig, useValue: config },
-        LogRepository,
-        LogWriter,
-        LogMoves,
-        AppendQueue,
-        LogService,
-        LogReader,
-        LogViewer,
+        SessionLogService,
         SessionTurnsRepository,
         RunnerReplicasRepository,
         SessionTurnsService,

@@ -1,4 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { Module, type DynamicModule } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import {
+  DEFAULT_DURABLE_STREAMS_CONFIG,
+  DurableStreamsModule,
+  durableStreamsPersistence,
+  LogReader,
+  pageBytes,
+} from '@holdfast/durable-streams';
 import {
   createDataSource,
   platformPersistence,
@@ -6,25 +15,45 @@ import {
   UnitOfWork,
   type SessionKey,
 } from '@holdfast/platform-postgres';
-import { PostgresSignals } from '@holdfast/platform-signals';
+import { PostgresSignals, Signals } from '@holdfast/platform-signals';
 import { testPostgres } from '@holdfast/testing';
-import { RunnerReplicasRepository, type RunnerReplica } from '../src/control/runner-replicas.repository.js';
-import { SessionTurnsRepository } from '../src/control/session-turns.repository.js';
-import { SessionTurnsService } from '../src/control/session-turns.service.js';
-import { TurnBeatsService } from '../src/control/turn-beats.service.js';
-import { TurnClaimsService } from '../src/control/turn-claims.service.js';
-import { AppendQueue } from '../src/log/append-queue.js';
-import { LogMoves } from '../src/log/log-moves.js';
-import { LogReader } from '../src/log/log-reader.js';
-import { LogRepository } from '../src/log/log.repository.js';
-import { LogService, sessionLogKey } from '../src/log/log.service.js';
-import { LogViewer } from '../src/log/log-viewer.js';
-import { LogWriter } from '../src/log/log-writer.js';
-import { encodeMessage, type SessionEvent } from '../src/log/session-event.js';
-import { sessionsStreamsPersistence } from '../src/persistence.js';
-import { DEFAULT_STREAMS_CONFIG } from '../src/streams.config.js';
+import type { RunnerReplica } from '../src/control/runner-replicas.repository.js';
+import {
+  DEFAULT_STREAMS_CONFIG,
+  SessionLogService,
+  sessionLogKey,
+  SessionsStreamsModule,
+  sessionsStreamsPersistence,
+  SessionTurnsRepository,
+  SessionTurnsService,
+  TurnBeatsService,
+  TurnClaimsService,
+  type SessionEvent,
+} from '../src/index.js';
+import { encodeMessage } from '../src/log/session-event.js';
 
-const persistence = [platformPersistence, sessionsStreamsPersistence];
+const persistence = [platformPersistence, durableStreamsPersistence, sessionsStreamsPersistence];
+
+@Module({})
+class Process {
+  static with(unitOfWork: UnitOfWork, signals: Signals): DynamicModule {
+    const providers = [
+      { provide: UnitOfWork, useValue: unitOfWork },
+      { provide: Signals, useValue: signals },
+      SessionFences,
+    ];
+    return {
+      module: Process,
+      global: true,
+      imports: [
+        DurableStreamsModule.forRoot(DEFAULT_DURABLE_STREAMS_CONFIG),
+        SessionsStreamsModule.forRoot(DEFAULT_STREAMS_CONFIG),
+      ],
+      providers,
+      exports: providers.map((provider) => ('provide' in provider ? provider.provide : provider)),
+    };
+  }
+}
 
 /** The domain as one process has it, on a database of its own or on one that another process has too. */
 export async function startStreams(shared?: { url: string }) {
@@ -33,17 +62,12 @@ export async function startStreams(shared?: { url: string }) {
   const dataSource = await createDataSource(config, persistence).initialize();
   const signals = await PostgresSignals.connect(database.url);
   const unitOfWork = new UnitOfWork(dataSource);
-  const fences = new SessionFences();
-  const logs = new LogRepository(unitOfWork);
-  const writer = new LogWriter(logs);
-  const moves = new LogMoves(signals);
-  const log = new LogService(logs, new AppendQueue(unitOfWork, writer, moves), writer, moves);
-  const reader = new LogReader(logs);
-  const repository = new SessionTurnsRepository(unitOfWork);
-  const replicas = new RunnerReplicasRepository(unitOfWork);
-  const turns = new SessionTurnsService(repository, fences, log, signals, DEFAULT_STREAMS_CONFIG);
-  const claims = new TurnClaimsService(unitOfWork, fences, repository, replicas, log, signals, DEFAULT_STREAMS_CONFIG);
-  const beats = new TurnBeatsService(unitOfWork, fences, repository, replicas, turns, log, DEFAULT_STREAMS_CONFIG);
+  const app = await NestFactory.createApplicationContext(Process.with(unitOfWork, signals), { logger: ['error'] });
+  const fences = app.get(SessionFences);
+  const log = app.get(SessionLogService);
+  const reader = app.get(LogReader);
+  const turns = app.get(SessionTurnsService);
+  const claims = app.get(TurnClaimsService);
 
   const openSession = async (): Promise<SessionKey> => {
     const session = { project_id: randomUUID(), session_id: `s-${randomUUID()}` };
@@ -60,11 +84,10 @@ export async function startStreams(shared?: { url: string }) {
     fences,
     log,
     reader,
-    viewer: new LogViewer(reader, moves),
-    repository,
+    repository: app.get(SessionTurnsRepository),
     turns,
     claims,
-    beats,
+    beats: app.get(TurnBeatsService),
     openSession,
 
     /** A session whose log the epoch may append to. */
@@ -105,12 +128,13 @@ export async function startStreams(shared?: { url: string }) {
       const events: SessionEvent[] = [];
       while (events.length < head.tail) {
         const page = await reader.page(head, events.length);
-        events.push(...(JSON.parse(`[${page.body.toString()}]`) as SessionEvent[]));
+        events.push(...(JSON.parse(`[${pageBytes(page).toString()}]`) as SessionEvent[]));
       }
       return events;
     },
 
     async stop(): Promise<void> {
+      await app.close();
       await signals.onApplicationShutdown();
       await dataSource.destroy();
       if (!shared && 'drop' in database) await (database as { drop(): Promise<void> }).drop();

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { pageBytes } from '@holdfast/durable-streams';
 import type { SessionKey } from '@holdfast/platform-postgres';
 import { startStreams, type Streams } from './streams-fixture.js';
 
@@ -169,7 +170,7 @@ describe('turns', () => {
 
     const control = { project_id: session.project_id, path: `runners/${runner.replica_id}/control` };
     const head = await streams.reader.head(control);
-    const commands = JSON.parse(`[${(await streams.reader.page(head, 0)).body.toString()}]`) as object[];
+    const commands = JSON.parse(`[${pageBytes(await streams.reader.page(head, 0)).toString()}]`) as object[];
     expect(commands).toEqual([
       {
         command_id: expect.any(String),

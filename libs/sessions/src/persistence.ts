@@ -3,6 +3,7 @@ import { authPersistence } from '@holdfast/platform-auth';
 import { platformPersistence, type Persistence } from '@holdfast/platform-postgres';
 import { sessionsDirectoryPersistence } from '@holdfast/sessions-directory';
 import { sessionsInteractionsPersistence } from '@holdfast/sessions-interactions';
+import { durableStreamsPersistence } from '@holdfast/durable-streams';
 import { sessionsStreamsPersistence } from '@holdfast/sessions-streams';
 import { sessionsTranscriptsPersistence } from '@holdfast/sessions-transcripts';
 
@@ -12,6 +13,7 @@ export const persistence: Persistence[] = [
   authPersistence,
   agentsPersistence,
   sessionsDirectoryPersistence,
+  durableStreamsPersistence,
   sessionsStreamsPersistence,
   sessionsInteractionsPersistence,
   sessionsTranscriptsPersistence,

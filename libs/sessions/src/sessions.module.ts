@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AgentsModule } from '@holdfast/agents';
+import { DurableStreamsModule, type DurableStreamsConfig } from '@holdfast/durable-streams';
 import { SessionsDirectoryModule } from '@holdfast/sessions-directory';
 import { SessionsInteractionsModule } from '@holdfast/sessions-interactions';
 import { SessionsStreamsModule, type StreamsConfig } from '@holdfast/sessions-streams';
@@ -29,7 +30,8 @@ const flows = [
 /** The one place that sees every domain: binds what each needs to what another answers, and hosts what changes several. */
 @Module({})
 export class SessionsModule {
-  static forRoot(streamsConfig: StreamsConfig): DynamicModule {
+  static forRoot(streamsConfig: StreamsConfig, logConfig: DurableStreamsConfig): DynamicModule {
+    const log = DurableStreamsModule.forRoot(logConfig);
     const streams = SessionsStreamsModule.forRoot(streamsConfig);
     const interactions = SessionsInteractionsModule.register({
       imports: [streams],
@@ -43,7 +45,7 @@ export class SessionsModule {
         logTail: SessionLogTails,
       },
     });
-    const domains = [AgentsModule, SessionsDirectoryModule, streams, interactions, transcripts];
+    const domains = [log, AgentsModule, SessionsDirectoryModule, streams, interactions, transcripts];
     return { module: SessionsModule, imports: domains, providers: flows, exports: [...domains, ...flows] };
   }
 }

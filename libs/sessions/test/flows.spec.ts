@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { seedAgents } from '@holdfast/agents';
+import { DEFAULT_DURABLE_STREAMS_CONFIG, LogReader, pageBytes } from '@holdfast/durable-streams';
 import { ApiKeys, AuthModule, PERMISSIONS, type Principal } from '@holdfast/platform-auth';
 import { PostgresModule, UnitOfWork } from '@holdfast/platform-postgres';
 import { QueueModule } from '@holdfast/platform-queue';
@@ -10,7 +11,6 @@ import { SignalsModule } from '@holdfast/platform-signals';
 import { TelemetryModule } from '@holdfast/platform-telemetry';
 import { SessionInteractionsReader, SessionInteractionsService } from '@holdfast/sessions-interactions';
 import {
-  LogReader,
   SessionStreamsReader,
   SessionTurnsRepository,
   SessionTurnsService,
@@ -50,7 +50,7 @@ describe('what changes several domains at once', () => {
         SignalsModule.forRoot({ postgresUrl: database.url }),
         QueueModule.forRoot({ postgresUrl: database.url, queues: [] }),
         AuthModule.forRoot(),
-        SessionsModule.forRoot(times),
+        SessionsModule.forRoot(times, DEFAULT_DURABLE_STREAMS_CONFIG),
       ],
     }).compile();
     await app.init();
@@ -93,7 +93,7 @@ describe('what changes several domains at once', () => {
     const reader = app.get(LogReader);
     const head = await reader.head({ project_id: principal.project_id, path: `sessions/${session_id}/events` });
     const page = await reader.page(head, 0);
-    return (JSON.parse(`[${page.body.toString()}]`) as { type: string }[]).map(({ type }) => type);
+    return (JSON.parse(`[${pageBytes(page).toString()}]`) as { type: string }[]).map(({ type }) => type);
   };
   const rows = (table: string) =>
     app
@@ -186,7 +186,7 @@ describe('what changes several domains at once', () => {
       .respond(principal.project_id, question.interaction_id, { decision: 'allow' }, principal.key_id);
     const reader = app.get(LogReader);
     const head = await reader.head({ project_id: principal.project_id, path: `runners/${runner.replica_id}/control` });
-    const commands = JSON.parse(`[${(await reader.page(head, 0)).body.toString()}]`) as object[];
+    const commands = JSON.parse(`[${pageBytes(await reader.page(head, 0)).toString()}]`) as object[];
     expect(commands.at(-1)).toMatchObject({
       type: 'answer',
       session_id,
@@ -320,7 +320,7 @@ describe('what changes several domains at once', () => {
           PostgresModule.forRoot({ url: database.url, poolSize: 2, applicationName: 'test' }, persistence),
           SignalsModule.forRoot({ postgresUrl: database.url }),
           QueueModule.forRoot({ postgresUrl: database.url, queues: [] }),
-          SessionsModule.forRoot({ ...times, leaseSeconds: 3600 }),
+          SessionsModule.forRoot({ ...times, leaseSeconds: 3600 }, DEFAULT_DURABLE_STREAMS_CONFIG),
         ],
       }).compile();
       await fresh.get(SweepOverdueTurnsFlow).run();

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork, type Transaction } from '@holdfast/platform-postgres';
-import { controlLogPath } from '../log/log.service.js';
+import { controlLogPath } from '../log/session-log.service.js';
 
 /** One incarnation of a runner, as the key that registered it: another key cannot act as it. */
 export interface RunnerReplica {

@@ -8,7 +8,7 @@ import {
   type Transaction,
   type TurnFence,
 } from '@holdfast/platform-postgres';
-import { LogService } from '../log/log.service.js';
+import { SessionLogService } from '../log/session-log.service.js';
 import { NoLiveTurn, SessionInUse, TurnNotFound, TurnNotLive } from '../sessions-streams.errors.js';
 import { StreamsConfig } from '../streams.config.js';
 import { afterLostOwner, isLive, transition } from './session-turn.rules.js';
@@ -34,7 +34,7 @@ export class SessionTurnsService {
   constructor(
     private readonly turns: SessionTurnsRepository,
     private readonly fences: SessionFences,
-    private readonly log: LogService,
+    private readonly log: SessionLogService,
     private readonly signals: Signals,
     private readonly config: StreamsConfig,
   ) {}

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { isDomainError } from '@holdfast/platform-errors';
 import { SessionFences, UnitOfWork, type TurnFence } from '@holdfast/platform-postgres';
-import { LogService } from '../log/log.service.js';
+import { SessionLogService } from '../log/session-log.service.js';
 import { ReplicaUnknown } from '../sessions-streams.errors.js';
 import { StreamsConfig } from '../streams.config.js';
 import { RunnerReplicasRepository, type RunnerReplica } from './runner-replicas.repository.js';
@@ -30,7 +30,7 @@ export class TurnBeatsService {
     private readonly turns: SessionTurnsRepository,
     private readonly replicas: RunnerReplicasRepository,
     private readonly service: SessionTurnsService,
-    private readonly log: LogService,
+    private readonly log: SessionLogService,
     private readonly config: StreamsConfig,
   ) {}
 

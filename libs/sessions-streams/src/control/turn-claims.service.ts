@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Signals } from '@holdfast/platform-signals';
 import { SessionFences, UnitOfWork, type SessionKey } from '@holdfast/platform-postgres';
-import { controlLogPath, logUrlPath, LogService } from '../log/log.service.js';
+import { controlLogPath, logUrlPath, SessionLogService } from '../log/session-log.service.js';
 import { ReplicaTaken, ReplicaUnknown } from '../sessions-streams.errors.js';
 import { openBell } from '../signal-bell.js';
 import { StreamsConfig } from '../streams.config.js';
@@ -29,7 +29,7 @@ export class TurnClaimsService {
     private readonly fences: SessionFences,
     private readonly turns: SessionTurnsRepository,
     private readonly replicas: RunnerReplicasRepository,
-    private readonly log: LogService,
+    private readonly log: SessionLogService,
     private readonly signals: Signals,
     private readonly config: StreamsConfig,
   ) {}

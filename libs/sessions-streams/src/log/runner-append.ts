@@ -1,5 +1,5 @@
-import { AppendMalformed, EventTypeReserved } from './log.errors.js';
-import { encodeMessage } from './session-event.js';
+import { AppendMalformed, readJsonMessages } from '@holdfast/durable-streams';
+import { EventTypeReserved } from './session-log.errors.js';
 
 /** What one append of a runner holds. */
 export interface RunnerEvents {
@@ -36,16 +36,16 @@ function parseInteger(header: string | string[] | undefined): number {
 }
 
 /**
- * The messages of a runner's append: a JSON array of events of type `agent.*`, flattened one level.
+ * The messages of a runner's append, in the bytes they were sent in: a JSON array of events of type `agent.*`.
  * Errors: append_malformed, event_type_reserved, message_too_large.
  */
 export function parseRunnerEvents(body: Buffer): RunnerEvents {
-  const events = parseArray(body);
+  const { values: events, messages } = readJsonMessages(body);
   if (events.length === 0 || events.length > MAX_MESSAGES) {
     throw AppendMalformed({ reason: `Append from 1 to ${MAX_MESSAGES} events at once, not ${events.length}.` });
   }
   const turn_id = (events[0] as { turn_id?: string } | null)?.turn_id;
-  const messages = events.map((event) => {
+  for (const event of events) {
     if (!isRunnerEvent(event)) {
       throw AppendMalformed({
         reason: 'An event is {type: string, at: ISO 8601, turn_id: UUID, data: object}, nested at most 200 deep.',
@@ -53,19 +53,8 @@ export function parseRunnerEvents(body: Buffer): RunnerEvents {
     }
     if (!event.type.startsWith('agent.')) throw EventTypeReserved({ type: event.type.slice(0, 64) });
     if (event.turn_id !== turn_id) throw AppendMalformed({ reason: 'The events of one append are of one turn.' });
-    return encodeMessage(event);
-  });
-  return { turn_id: turn_id!, messages };
-}
-
-function parseArray(body: Buffer): unknown[] {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body.toString('utf8'));
-  } catch {
-    throw AppendMalformed({ reason: 'The body is not JSON.' });
   }
-  return Array.isArray(parsed) ? parsed : [parsed];
+  return { turn_id: turn_id!, messages };
 }
 
 function isRunnerEvent(event: unknown): event is { type: string; turn_id: string } {

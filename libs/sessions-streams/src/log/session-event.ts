@@ -1,4 +1,4 @@
-import { MessageTooLarge } from './log.errors.js';
+import { MAX_MESSAGE_BYTES, MessageTooLarge } from '@holdfast/durable-streams';
 
 /**
  * One message of a session's log. `data` of `agent.update` is an ACP SessionUpdate, unchanged
@@ -11,9 +11,6 @@ export interface SessionEvent {
   turn_id: string | null;
   data: object;
 }
-
-/** The largest message of a log. */
-export const MAX_MESSAGE_BYTES = 1024 * 1024;
 
 /** The message as it is stored and sent: compact, so that it is one line of an SSE frame. Errors: message_too_large. */
 export function encodeMessage(message: object): Buffer {

@@ -7,12 +7,17 @@ import {
   type AnswerCommand,
   type InteractionLogEvent,
 } from '@holdfast/sessions-interactions';
-import { LogService, SessionTurnsRepository, SessionTurnsService, TurnNotLive } from '@holdfast/sessions-streams';
+import {
+  SessionLogService,
+  SessionTurnsRepository,
+  SessionTurnsService,
+  TurnNotLive,
+} from '@holdfast/sessions-streams';
 
 /** Questions and answers are events of the session's log. */
 @Injectable()
 export class SessionInteractionLog extends InteractionLog {
-  constructor(private readonly log: LogService) {
+  constructor(private readonly log: SessionLogService) {
     super();
   }
 

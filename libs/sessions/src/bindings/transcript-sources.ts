@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { SessionKey, Transaction } from '@holdfast/platform-postgres';
-import { LogReader, LogRepository, sessionLogKey } from '@holdfast/sessions-streams';
+import { LogReader, LogRepository, pageBytes } from '@holdfast/durable-streams';
+import { sessionLogKey } from '@holdfast/sessions-streams';
 import {
   EventSource,
   LogTail,
@@ -20,7 +21,7 @@ export class LogEventSource extends EventSource {
   async read(session: SessionKey, from: number, limit: number): Promise<EventBatch> {
     const head = await this.reader.head(sessionLogKey(session));
     const page = await this.reader.page(head, from);
-    const events = JSON.parse(`[${page.body.toString('utf8')}]`) as PositionedEvent['event'][];
+    const events = JSON.parse(`[${pageBytes(page).toString('utf8')}]`) as PositionedEvent['event'][];
     return {
       events: events.slice(0, limit).map((event, index) => ({ position: from + index, event })),
       generation: head.generation,

@@ -1,5 +1,5 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { LogRepository, type LogKey } from '@holdfast/sessions-streams';
+import { LogRepository, type LogKey } from '@holdfast/durable-streams';
 import { TranscriptProjector } from '@holdfast/sessions-transcripts';
 
 const BATCH = 100;

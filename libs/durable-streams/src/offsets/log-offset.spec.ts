@@ -1,6 +1,6 @@
 import { formatOffset, resolveOffset } from './log-offset.js';
 
-const range = { generation: 2, first: 3, tail: 9 };
+const range = { id: 2, generation: 2, source_id: null, first: 3, tail: 9 };
 const at = (position: number, generation = 2) => formatOffset({ generation, position });
 
 describe('offsets', () => {
@@ -34,11 +34,17 @@ describe('offsets', () => {
     expect(() => resolveOffset(offset, range)).toThrow(expect.objectContaining({ code }));
   });
 
+  it('one of what stood at the path before a fork is gone, though its generation is greater', () => {
+    const fork = { ...range, id: 8, source_id: 2 };
+    expect(() => resolveOffset(at(5, 7), fork)).toThrow(expect.objectContaining({ code: 'offset_gone' }));
+    expect(() => resolveOffset(at(5, 8), fork)).toThrow(expect.objectContaining({ code: 'offset_beyond_tail' }));
+  });
+
   it('a gone offset names the earliest that can be read', () => {
     expect(() => resolveOffset(at(0), range)).toThrow(expect.objectContaining({ members: { earliest_offset: at(3) } }));
   });
 
   it('the zero token is the start of a log that was never trimmed', () => {
-    expect(resolveOffset('0000000000000000_0000000000000000', { generation: 2, first: 0, tail: 4 })).toBe(0);
+    expect(resolveOffset('0000000000000000_0000000000000000', { ...range, first: 0 })).toBe(0);
   });
 });

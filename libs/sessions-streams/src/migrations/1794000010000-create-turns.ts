@@ -1,49 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-export class CreateLogAndTurns1794000010000 implements MigrationInterface {
+export class CreateTurns1794000010000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-    await runner.query(`
-      CREATE TABLE log_streams (
-        project_id uuid NOT NULL,
-        path text NOT NULL,
-        id bigint GENERATED ALWAYS AS IDENTITY,
-        generation int NOT NULL,
-        tail bigint NOT NULL DEFAULT 0,
-        first bigint NOT NULL DEFAULT 0,
-        epoch bigint,
-        turn_id uuid,
-        projected bigint,
-        created_at timestamptz NOT NULL DEFAULT now(),
-        CONSTRAINT log_streams_pkey PRIMARY KEY (project_id, path),
-        CONSTRAINT log_streams_id_key UNIQUE (project_id, id)
-      )`);
-    await runner.query(
-      `COMMENT ON COLUMN log_streams.epoch IS 'Copy of the session fence while a turn may write; null: nobody may'`,
-    );
-    await runner.query(
-      `COMMENT ON COLUMN log_streams.projected IS 'How far the transcript has read; null: nobody projects this log'`,
-    );
-    await runner.query(`CREATE INDEX log_streams_lagging ON log_streams (project_id, path) WHERE projected < tail`);
-    await runner.query(`
-      CREATE TABLE log_segments (
-        project_id uuid NOT NULL,
-        log_id bigint NOT NULL,
-        upto bigint NOT NULL,
-        start bigint NOT NULL,
-        lengths int[] NOT NULL,
-        body bytea NOT NULL,
-        created_at timestamptz NOT NULL DEFAULT now(),
-        CONSTRAINT log_segments_pkey PRIMARY KEY (project_id, log_id, upto)
-      )`);
-    await runner.query(`
-      CREATE TABLE log_producers (
-        project_id uuid NOT NULL,
-        log_id bigint NOT NULL,
-        producer_id text NOT NULL,
-        epoch bigint NOT NULL,
-        seq bigint NOT NULL,
-        CONSTRAINT log_producers_pkey PRIMARY KEY (project_id, log_id, producer_id)
-      ) WITH (fillfactor = 50)`);
     await runner.query(`
       CREATE TABLE session_streams (
         project_id uuid NOT NULL,
@@ -107,8 +65,6 @@ export class CreateLogAndTurns1794000010000 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
-    await runner.query(
-      `DROP TABLE runner_replicas, session_turns, session_streams, log_producers, log_segments, log_streams`,
-    );
+    await runner.query(`DROP TABLE runner_replicas, session_turns, session_streams`);
   }
 }
