@@ -59,6 +59,15 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_age ON idempotency_keys USING btree (created_at);
 
+CREATE TABLE log_garbage (
+  project_id uuid NOT NULL,
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  log_id bigint NOT NULL,
+  upto bigint,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT log_garbage_pkey PRIMARY KEY (project_id, id)
+);
+
 CREATE TABLE log_producers (
   project_id uuid NOT NULL,
   log_id bigint NOT NULL,
@@ -73,27 +82,101 @@ CREATE TABLE log_segments (
   log_id bigint NOT NULL,
   upto bigint NOT NULL,
   start bigint NOT NULL,
-  lengths integer[] NOT NULL,
+  lengths bytea NOT NULL,
   body bytea NOT NULL,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   CONSTRAINT log_segments_pkey PRIMARY KEY (project_id, log_id, upto)
 );
 
+CREATE TABLE log_signing_keys (
+  kid text NOT NULL,
+  private_key bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT log_signing_keys_pkey PRIMARY KEY (kid)
+);
+
 CREATE TABLE log_streams (
   project_id uuid NOT NULL,
   path text NOT NULL,
-  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
-  generation integer NOT NULL,
+  id bigint NOT NULL,
+  generation bigint NOT NULL,
+  version bigint NOT NULL DEFAULT 0,
+  content_type text NOT NULL,
   tail bigint NOT NULL DEFAULT 0,
   first bigint NOT NULL DEFAULT 0,
+  closed boolean NOT NULL DEFAULT false,
+  closed_by jsonb,
+  last_seq text,
+  ttl_seconds bigint,
+  expires_at timestamp with time zone,
+  deleted_at timestamp with time zone,
+  source_id bigint,
+  source_path text,
+  fork_anchor bigint,
+  fork_at bigint NOT NULL DEFAULT 0,
+  lineage_ids bigint[] NOT NULL DEFAULT '{}'::bigint[],
+  lineage_ends bigint[] NOT NULL DEFAULT '{}'::bigint[],
   epoch bigint,
   turn_id uuid,
   projected bigint,
+  lagging boolean NOT NULL DEFAULT false,
+  subscribed boolean NOT NULL DEFAULT false,
+  wake_due boolean NOT NULL DEFAULT false,
+  loose_segments integer NOT NULL DEFAULT 0,
+  scattered boolean NOT NULL DEFAULT false,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   CONSTRAINT log_streams_id_key UNIQUE (project_id, id),
   CONSTRAINT log_streams_pkey PRIMARY KEY (project_id, path)
 );
-CREATE INDEX log_streams_lagging ON log_streams USING btree (project_id, path) WHERE (projected < tail);
+CREATE INDEX log_streams_expiry ON log_streams USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+CREATE INDEX log_streams_forks ON log_streams USING btree (project_id, source_id) WHERE (source_id IS NOT NULL);
+CREATE INDEX log_streams_lagging ON log_streams USING btree (project_id, path) WHERE lagging;
+CREATE INDEX log_streams_scattered ON log_streams USING btree (project_id, id) WHERE scattered;
+CREATE INDEX log_streams_wake_due ON log_streams USING btree (project_id, id) WHERE wake_due;
+
+CREATE TABLE log_subscription_links (
+  project_id uuid NOT NULL,
+  subscription bigint NOT NULL,
+  path text NOT NULL,
+  log_id bigint,
+  acked bigint NOT NULL DEFAULT 0,
+  explicit boolean NOT NULL,
+  glob boolean NOT NULL,
+  pending boolean NOT NULL DEFAULT false,
+  CONSTRAINT log_subscription_links_kind_check CHECK ((explicit OR glob)),
+  CONSTRAINT log_subscription_links_pkey PRIMARY KEY (project_id, subscription, path)
+);
+CREATE INDEX log_subscription_links_absent ON log_subscription_links USING btree (project_id, path) WHERE (log_id IS NULL);
+CREATE UNIQUE INDEX log_subscription_links_log ON log_subscription_links USING btree (project_id, log_id, subscription) WHERE (log_id IS NOT NULL);
+CREATE INDEX log_subscription_links_pending ON log_subscription_links USING btree (project_id, subscription, path) WHERE pending;
+
+CREATE TABLE log_subscriptions (
+  project_id uuid NOT NULL,
+  id text NOT NULL,
+  number bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  type text NOT NULL,
+  pattern text,
+  pattern_regex text,
+  webhook_url text,
+  wake_stream text,
+  lease_ttl_ms integer NOT NULL,
+  description text,
+  base_url text NOT NULL,
+  config_hash text NOT NULL,
+  generation bigint NOT NULL DEFAULT 0,
+  phase text NOT NULL DEFAULT 'idle'::text,
+  wake_id text,
+  holder text,
+  attempts integer NOT NULL DEFAULT 0,
+  last_error text,
+  due_at timestamp with time zone,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT log_subscriptions_number_key UNIQUE (project_id, number),
+  CONSTRAINT log_subscriptions_phase_check CHECK ((((phase = 'idle'::text) AND (wake_id IS NULL) AND (due_at IS NULL)) OR ((phase = ANY (ARRAY['waking'::text, 'held'::text])) AND (wake_id IS NOT NULL) AND (due_at IS NOT NULL)))),
+  CONSTRAINT log_subscriptions_pkey PRIMARY KEY (project_id, id),
+  CONSTRAINT log_subscriptions_type_check CHECK ((((type = 'webhook'::text) AND (webhook_url IS NOT NULL)) OR ((type = 'pull-wake'::text) AND (wake_stream IS NOT NULL))))
+);
+CREATE INDEX log_subscriptions_due ON log_subscriptions USING btree (due_at) WHERE (due_at IS NOT NULL);
 
 CREATE TABLE outbox (
   project_id uuid NOT NULL,

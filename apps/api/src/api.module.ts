@@ -8,13 +8,16 @@ import { TelemetryModule } from '@holdfast/platform-telemetry';
 import { persistence, SessionsModule } from '@holdfast/sessions';
 import type { ApiConfig } from './config.js';
 import { AgentsController } from './controllers/agents.controller.js';
+import { LogSubscriptionsController } from './controllers/log-subscriptions.controller.js';
 import { SessionInteractionsController } from './controllers/session-interactions.controller.js';
 import { SessionLogController } from './controllers/session-log.controller.js';
 import { SessionQuestionsController } from './controllers/session-questions.controller.js';
 import { SessionRunnersController } from './controllers/session-runners.controller.js';
 import { SessionStreamsController } from './controllers/session-streams.controller.js';
+import { SessionWatchController } from './controllers/session-watch.controller.js';
 import { SessionTranscriptsController } from './controllers/session-transcripts.controller.js';
 import { SessionsController } from './controllers/sessions.controller.js';
+import { logProviders } from './log/log.providers.js';
 
 /** The gateway: HTTP in, DTO out. */
 @Module({})
@@ -32,19 +35,22 @@ export class ApiModule {
         QueueModule.forRoot({ postgresUrl: config.directUrl, redisUrl: config.REDIS_URL, queues: [] }),
         AuthModule.forRoot(),
         HttpModule.forRoot({ healthChecks: [DatabaseHealthCheck] }),
-        SessionsModule.forRoot(config.streams),
+        SessionsModule.forRoot(config.streams, config.log),
       ],
       controllers: [
         // Before SessionsController, whose `:session_id` would take their paths.
         SessionStreamsController,
+        SessionWatchController,
         SessionInteractionsController,
         SessionTranscriptsController,
-        SessionLogController,
         SessionRunnersController,
         SessionQuestionsController,
         AgentsController,
         SessionsController,
+        SessionLogController,
+        LogSubscriptionsController,
       ],
+      providers: logProviders(config.views),
     };
   }
 }

@@ -1,5 +1,5 @@
 import { Type } from 'class-transformer';
-import { IsInt, IsString, Max, Min } from 'class-validator';
+import { IsInt, IsNumber, IsString, Max, Min } from 'class-validator';
 import { readConfig, ServiceConfig } from '@holdfast/platform-config';
 
 export class ApiConfig extends ServiceConfig {
@@ -16,7 +16,38 @@ export class ApiConfig extends ServiceConfig {
   @Type(() => Number)
   @IsInt()
   @Min(1)
-  RATE_LIMIT_PER_MINUTE = 6_000;
+  RATE_LIMIT_PER_MINUTE = 60_000;
+
+  /** How long a long-poll waits for something new, in seconds. */
+  @Type(() => Number)
+  @IsNumber()
+  @Min(0.1)
+  @Max(300)
+  LONG_POLL_SECONDS = 20;
+
+  /** Memory for what was read or written lately of all logs, in MiB. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(65_536)
+  LOG_CACHE_MIB = 64;
+
+  /** Live views (event streams and long-polls) that this process serves at a time. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  MAX_VIEWERS = 10_000;
+
+  get log() {
+    return {
+      cacheBytes: this.LOG_CACHE_MIB * 1024 * 1024,
+      allowLoopbackWebhooks: this.WEBHOOK_ALLOW_LOOPBACK,
+    };
+  }
+
+  get views() {
+    return { longPollMs: this.LONG_POLL_SECONDS * 1000, maxViewers: this.MAX_VIEWERS };
+  }
 }
 
 export const apiConfig = () => readConfig(ApiConfig, process.env);

@@ -2,18 +2,23 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { SwaggerModule } from '@nestjs/swagger';
 import { ConfigInvalid } from '@holdfast/platform-config';
-import { configureHttp, createHttpAdapter } from '@holdfast/platform-http';
+import { configureHttp, createHttpAdapter, DirectLane } from '@holdfast/platform-http';
 import { useTelemetry } from '@holdfast/platform-telemetry';
 import { ApiModule } from './api.module.js';
 import { apiConfig, type ApiConfig } from './config.js';
+import { LogRoutes } from './log/log-routes.js';
 import { buildOpenApiDocument } from './openapi.js';
 
 async function serve(config: ApiConfig): Promise<void> {
-  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.forRoot(config), createHttpAdapter(), {
+  const lane = new DirectLane();
+  const app = await NestFactory.create<NestFastifyApplication>(ApiModule.forRoot(config), createHttpAdapter({ lane }), {
     bufferLogs: true,
   });
   useTelemetry(app);
-  await configureHttp(app, { rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE });
+  await configureHttp(app, {
+    rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
+    direct: { lane, routes: app.get(LogRoutes) },
+  });
   SwaggerModule.setup('openapi', app, () => buildOpenApiDocument(app), {
     ui: false,
     raw: ['json'],

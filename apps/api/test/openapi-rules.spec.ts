@@ -9,13 +9,15 @@ import { buildOpenApiDocument } from '../src/openapi.js';
 // prettier-ignore
 const VERBS = [
   'append', 'beat', 'claim', 'complete', 'create', 'delete', 'edit', 'fetch', 'invoke', 'query', 'raise', 'read',
-  'register', 'resolve', 'respond', 'set',
+  'register', 'resolve', 'respond', 'set', 'watch',
 ];
 
 /** Which tag the operations under a path have; the first that fits counts. */
 const DOMAINS: [path: string, tag: string][] = [
   ['/v1/admin/sessions/', 'session-runners'],
   ['/v1/stream/', 'session-log'],
+  // It reads logs, and no generated operation can: what is tagged session-streams is what clients call.
+  ['/v1/sessions/streams/watch', 'session-log'],
   ['/v1/sessions/streams/', 'session-streams'],
   ['/v1/sessions/interactions/', 'session-interactions'],
   ['/v1/sessions/transcripts/', 'session-transcripts'],

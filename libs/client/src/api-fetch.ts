@@ -21,7 +21,8 @@ export function wholeJsonFetch(send: typeof fetch): typeof fetch {
   };
 }
 
-async function unlessAborted<T>(signal: AbortSignal | null | undefined, act: () => Promise<T>): Promise<T> {
+/** A failure of `act` as a connection error, unless the caller wanted it. */
+export async function unlessAborted<T>(signal: AbortSignal | null | undefined, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {

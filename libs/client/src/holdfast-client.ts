@@ -13,6 +13,7 @@ import { Configuration } from './generated/runtime.js';
 import type { LogSource } from './log-connection.js';
 import { retryCommand, type CommandOptions } from './retry.js';
 import type { LoggedEvent, SessionEvent } from './session-event.js';
+import { watchSessions, type WatchedEvent, type WatchedSession, type WatchOptions } from './session-watch.js';
 import { followLog, readLog, type FollowOptions, type ReadOptions } from './session-log.js';
 
 export interface HoldfastClientOptions {
@@ -96,6 +97,19 @@ export class HoldfastClient {
    */
   followSession(session_id: string, options: FollowOptions = {}): AsyncGenerator<LoggedEvent, void, undefined> {
     return this.followLog<SessionEvent>(sessionLogPath(session_id), options);
+  }
+
+  /**
+   * The events of up to 200 sessions on one connection, each from its `offset` on, then live; once and in order within
+   * each session, in no order across them. Goes on like `followSession`. A session that cannot be watched (any more) is
+   * told to `onProblem` (session_not_found, offset_gone, offset_beyond_tail), and the others go on. Ends when `signal`
+   * aborts or no session is left. Throws HoldfastError when waiting would not help: request_invalid, unauthenticated.
+   */
+  watchSessions(
+    sessions: readonly WatchedSession[],
+    options: WatchOptions = {},
+  ): AsyncGenerator<WatchedEvent, void, undefined> {
+    return watchSessions(this.log('/v1/sessions/streams/watch'), sessions, options);
   }
 
   /** The session's events from `offset` to where its log ends now. Errors as for every call; nothing is retried. */

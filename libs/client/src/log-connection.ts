@@ -1,6 +1,6 @@
 import { stream, type JsonBatch } from '@durable-streams/client';
 import { wholeJsonFetch } from './api-fetch.js';
-import { HoldfastConnectionError } from './errors.js';
+import { ConnectionGuard } from './connection-guard.js';
 import type { SessionEvent } from './session-event.js';
 
 /** Where a log is and how to ask for it. `fetch` throws whatever is no success. */
@@ -9,9 +9,6 @@ export interface LogSource {
   headers: Record<string, string>;
   fetch: typeof fetch;
 }
-
-/** The api ends each connection after about a minute, so a longer silence means that nobody is there any more. */
-const SILENCE_MS = 75_000;
 
 /** The caller decides about every retry. */
 const NO_RETRY = { initialDelay: 0, maxDelay: 0, multiplier: 1, maxRetries: 0 };
@@ -39,26 +36,23 @@ export async function readPage(source: LogSource, offset: string, signal?: Abort
  * The batches of one SSE connection, from `offset` on until the api or the network ends it.
  *
  * The library would reconnect by itself, but it gives up on a broken connection and repeats a batch whose control event
- * was cut off; so it is told to take the first end as the last, and the caller goes on from the offset it is sure of.
+ * was cut off; so it is told to take the first end as the last, and the caller goes on from the offset it is sure of. A
+ * batch without an offset of its own is left out.
  */
 export async function* connect<Message>(
   source: LogSource,
   offset: string,
   signal?: AbortSignal,
 ): AsyncGenerator<JsonBatch<Message>, void, undefined> {
-  const connection = new AbortController();
-  const abort = () => connection.abort(signal?.reason);
-  signal?.addEventListener('abort', abort, { once: true });
+  const guard = new ConnectionGuard(signal);
   const batches = new Handover<JsonBatch<Message>>();
-  let silence: ReturnType<typeof setTimeout> | undefined;
-  const expectSoon = () => (silence = setTimeout(() => connection.abort(silent()), SILENCE_MS));
   try {
-    signal?.throwIfAborted();
-    expectSoon();
+    guard.signal.throwIfAborted();
+    guard.listen();
     const response = await stream<Message>({
       ...source,
       offset,
-      signal: connection.signal,
+      signal: guard.signal,
       live: 'sse',
       // Without it the library's first request is a plain read.
       params: { live: 'sse' },
@@ -71,24 +65,22 @@ export async function* connect<Message>(
       (error) => batches.end(error),
     );
     response.subscribeJson<Message>((batch) => batches.offer(batch));
-    for (;;) {
+    for (let known = offset; ;) {
       const batch = await batches.next();
-      clearTimeout(silence);
-      if (!batch) break;
+      guard.heard();
+      // Cut off before its control event: its offset is not known, so it is to be read again.
+      if (!batch || (batch.items.length > 0 && batch.offset === known)) break;
+      known = batch.offset;
       yield batch;
-      expectSoon();
+      guard.listen();
     }
-    connection.signal.throwIfAborted();
+    guard.signal.throwIfAborted();
   } catch (error) {
-    throw connection.signal.aborted ? connection.signal.reason : error;
+    throw guard.signal.aborted ? guard.signal.reason : error;
   } finally {
-    clearTimeout(silence);
-    signal?.removeEventListener('abort', abort);
-    connection.abort();
+    guard.end();
   }
 }
-
-const silent = () => new HoldfastConnectionError(`The connection was silent for ${SILENCE_MS / 1000} s.`);
 
 /** Hands values over one at a time: whoever offers waits until the value is taken. */
 class Handover<T> {

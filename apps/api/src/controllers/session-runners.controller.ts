@@ -22,7 +22,7 @@ import {
   TurnClaimsService,
   TurnNotFound,
 } from '@holdfast/sessions-streams';
-import { openRequest } from './open-request.js';
+import { openRequest } from '../log/open-request.js';
 
 /** What runners call. Runners pull: nothing here calls out to one. */
 @ApiTags('session-runners')
@@ -66,7 +66,7 @@ export class SessionRunnersController {
     @Body() { replica_id, ...claim }: SessionTurnClaim,
     @Req() request: FastifyRequest,
   ): Promise<SessionTurnGrants> {
-    const waiting = openRequest(request, this.draining);
+    const waiting = openRequest(request.raw, this.draining);
     try {
       return { turns: await this.claimFlow.run({ project_id, replica_id, key_id }, claim, waiting.signal) };
     } finally {

@@ -18,12 +18,21 @@ import {
     ProblemFromJSON,
     ProblemToJSON,
 } from '../models/Problem.js';
+import {
+    type SessionStreamWatch,
+    SessionStreamWatchFromJSON,
+    SessionStreamWatchToJSON,
+} from '../models/SessionStreamWatch.js';
 
 export interface ReadSessionLogRequest {
     session_id: any;
     cursor?: any;
     live?: ReadSessionLogLiveEnum;
     offset?: any;
+}
+
+export interface WatchSessionStreamsRequest {
+    SessionStreamWatch: SessionStreamWatch;
 }
 
 /**
@@ -91,6 +100,63 @@ export class SessionLogApi extends runtime.BaseAPI {
      */
     async readSessionLog(requestParameters: ReadSessionLogRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<Array<{ [key: string]: any; }>> {
         const response = await this.readSessionLogRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for watchSessionStreams without sending the request
+     */
+    async watchSessionStreamsRequestOpts(requestParameters: WatchSessionStreamsRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionStreamWatch'] == null) {
+            throw new runtime.RequiredError(
+                'SessionStreamWatch',
+                'Required parameter "SessionStreamWatch" was null or undefined when calling watchSessionStreams().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/streams/watch`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionStreamWatchToJSON(requestParameters['SessionStreamWatch']),
+        };
+    }
+
+    /**
+     */
+    async watchSessionStreamsRaw(requestParameters: WatchSessionStreamsRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<string>> {
+        const requestOptions = await this.watchSessionStreamsRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        if (this.isJsonMime(response.headers.get('content-type'))) {
+            return new runtime.JSONApiResponse<string>(response);
+        } else {
+            return new runtime.TextApiResponse(response) as any;
+        }
+    }
+
+    /**
+     */
+    async watchSessionStreams(requestParameters: WatchSessionStreamsRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<string> {
+        const response = await this.watchSessionStreamsRaw(requestParameters, initOverrides);
         return await response.value();
     }
 

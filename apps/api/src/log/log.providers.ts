@@ -1,0 +1,23 @@
+import type { Provider } from '@nestjs/common';
+import { Metrics } from '@holdfast/platform-telemetry';
+import { LiveViews } from './live-views.js';
+import { LogRoutes } from './log-routes.js';
+import { OwnStreams } from './own-streams.js';
+import { SessionLogs } from './session-logs.js';
+import { LONG_POLL_MS, StreamReading } from './stream-reading.js';
+import { ViewerLimit } from './viewer-limit.js';
+
+/** The log over HTTP. */
+export const logProviders = ({ longPollMs, maxViewers }: { longPollMs: number; maxViewers: number }): Provider[] => [
+  LogRoutes,
+  OwnStreams,
+  SessionLogs,
+  StreamReading,
+  LiveViews,
+  { provide: LONG_POLL_MS, useValue: longPollMs },
+  {
+    provide: ViewerLimit,
+    inject: [Metrics],
+    useFactory: (metrics: Metrics) => new ViewerLimit(metrics, maxViewers),
+  },
+];

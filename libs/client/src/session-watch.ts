@@ -1,0 +1,66 @@
+import { HoldfastError } from './errors.js';
+import { readEvents } from './event-source.js';
+import type { SessionStreamEvents } from './generated/models/SessionStreamEvents.js';
+import type { SessionStreamProblem } from './generated/models/SessionStreamProblem.js';
+import { keepConnected, type ConnectionOptions } from './keep-connected.js';
+import type { LogSource } from './log-connection.js';
+import { withOffsets, type LoggedEvent, type SessionEvent } from './session-event.js';
+
+export interface WatchedSession {
+  session_id: string;
+  /** `-1` (start, the default), `now`, or an offset of an earlier event. */
+  offset?: string;
+}
+
+/** An event of one of the sessions, and the offset after it in that session's log. */
+export interface WatchedEvent extends LoggedEvent {
+  session_id: string;
+}
+
+export interface WatchOptions extends ConnectionOptions {
+  /** Told why a session is not watched any further; the others go on. Without it, the error is thrown. */
+  onProblem?: (problem: { session_id: string; error: HoldfastError }) => void;
+}
+
+/** What one Server-Sent Event says (docs/reference/watch.md). */
+type News =
+  (SessionStreamEvents & { events: SessionEvent[] }) | (SessionStreamProblem & { problem: Record<string, unknown> });
+
+/** Every event of each session, once and in order, across connections, until `signal` aborts or no session is left. */
+export async function* watchSessions(
+  source: LogSource,
+  sessions: readonly WatchedSession[],
+  { onProblem, ...options }: WatchOptions,
+): AsyncGenerator<WatchedEvent, void, undefined> {
+  const offsets = new Map(sessions.map(({ session_id, offset = '-1' }) => [session_id, offset]));
+  if (offsets.size < sessions.length) throw new TypeError('A session is named twice.');
+
+  for await (const news of keepConnected(() => connect(source, offsets, options.signal), options)) {
+    const { session_id } = news;
+    if ('problem' in news) {
+      const error = new HoldfastError(news.problem);
+      if (!onProblem) throw error;
+      offsets.delete(session_id);
+      onProblem({ session_id, error });
+      if (offsets.size === 0) return;
+      continue;
+    }
+    for (const logged of withOffsets(news.events, news.next_offset)) {
+      yield { session_id, ...logged };
+      if (options.signal?.aborted) return;
+    }
+    offsets.set(session_id, news.next_offset);
+  }
+}
+
+async function* connect(
+  { url, headers, fetch }: LogSource,
+  offsets: ReadonlyMap<string, string>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<News, void, undefined> {
+  const body = JSON.stringify({ sessions: [...offsets].map(([session_id, offset]) => ({ session_id, offset })) });
+  const request = { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body };
+  for await (const { event, data } of readEvents(fetch, url, request, signal)) {
+    if (event === 'data' || event === 'problem') yield JSON.parse(data) as News;
+  }
+}
