@@ -6,12 +6,15 @@ import { followUntil, isEnd, textOf, typesOf, type Seen } from './follow.js';
 import { startStack, type Stack } from './stack.js';
 
 const CHUNKS = 150;
+
+/** What was killed must be back before a watchdog ends the agent, on a busy machine too. */
+const PATIENT = { LEASE_SECONDS: '12', WATCHDOG_SECONDS: '9' };
 const backends = process.env['HOLDFAST_TEST_REDIS_URL'] ? ['PostgreSQL alone', 'Redis'] : ['PostgreSQL alone'];
 
 describe.each(backends)('kill -9 in the middle of a streaming turn, on %s', (backend) => {
   let stack: Stack;
   beforeAll(async () => {
-    stack = await startStack({ redis: backend === 'Redis' });
+    stack = await startStack({ redis: backend === 'Redis', env: PATIENT });
   }, 60_000);
   afterAll(() => stack?.stop(), 30_000);
 

@@ -37,7 +37,7 @@ describe('bad requests over HTTP', () => {
     ['transcript', 'POST', '/v1/sessions/transcripts/query', { session_id: 'nobody' }, 'session_not_found'],
     ['cancel', 'POST', '/v1/sessions/streams/invoke', { session_id: 'nobody' }, 'session_not_found'],
     ['log', 'GET', '/v1/stream/sessions/nobody/events', undefined, 'stream_not_found'],
-    ['live log', 'GET', '/v1/stream/sessions/nobody/events?live=sse', undefined, 'stream_not_found'],
+    ['live log', 'GET', '/v1/stream/sessions/nobody/events?offset=-1&live=sse', undefined, 'stream_not_found'],
     ['turn', 'GET', `/v1/sessions/streams/turns/${randomUUID()}`, undefined, 'turn_not_found'],
     ['interaction', 'GET', `/v1/sessions/interactions/${randomUUID()}`, undefined, 'interaction_not_found'],
     ['agent', 'GET', '/v1/agents/nobody', undefined, 'agent_not_found'],
@@ -187,7 +187,7 @@ describe('bad requests over HTTP', () => {
     expect((await call('POST', '/v1/admin/sessions/streams/register', { key, body: mine })).status).toBe(200);
     const control = `/v1/stream/runners/${mine.replica_id}/control`;
     expect((await call('GET', control, { key })).status).toBe(200);
-    for (const path of [`/v1/stream/runners/${randomUUID()}/control`, '/v1/stream/runners/%00/control']) {
+    for (const path of [`/v1/stream/runners/${randomUUID()}/control`, '/v1/stream/runners/nobody/control']) {
       expect(await call('GET', path, { key })).toMatchObject({ status: 404, problem: { code: 'stream_not_found' } });
     }
     const { runner_key: stranger } = await stack.anotherProject();

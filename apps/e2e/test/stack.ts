@@ -7,9 +7,10 @@ import { promisify } from 'node:util';
 import { HoldfastClient } from '@holdfast/client';
 import { freePort, startPostgres, startRedis, type EmbeddedServer } from '@holdfast/platform-embedded';
 import { eventually } from '@holdfast/testing';
+import { startRoundRobinProxy } from './round-robin-proxy.js';
 
 const run = promisify(execFile);
-const root = path.resolve(__dirname, '../../..');
+const root = path.resolve(import.meta.dirname, '../../..');
 const built = (file: string) => path.join(root, 'apps', file);
 
 /** A process of ours that tests may kill and start again. */
@@ -25,25 +26,45 @@ export interface Service {
 
 export interface StackOptions {
   redis?: boolean;
+  /** How many api processes share the database. With more than one, requests to `url` go to each in turn. */
+  apis?: number;
+  /** False where nothing runs an agent. */
+  runner?: boolean;
   /** Variables for all processes; times are short by default so that no test waits long. */
   env?: Record<string, string>;
 }
 
 /** The whole of Holdfast as deployed: its own processes, built, on private services. Stop it in `afterAll`. */
-export async function startStack({ redis = false, env = {} }: StackOptions = {}) {
+export async function startStack(options: StackOptions = {}) {
+  const undo: (() => unknown)[] = [];
+  const stop = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    return { ...(await start(options, undo)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  { redis = false, apis: apiCount = 1, runner: hasRunner = true, env = {} }: StackOptions,
+  undo: (() => unknown)[],
+) {
   const folder = mkdtempSync(path.join(tmpdir(), 'holdfast-e2e-'));
   // PostgreSQL runs as another user where this one is root, and would keep its data elsewhere.
   chmodSync(folder, 0o755);
+  undo.push(() => rmSync(folder, { recursive: true, force: true }));
   const dataDir = path.join(folder, 'postgres');
   let postgres = await startPostgres({ dataDir, durable: false });
+  undo.push(() => postgres.stop());
   const redisServer = redis ? await startRedis({ dir: path.join(folder, 'redis') }) : undefined;
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  undo.push(() => redisServer?.stop());
   const shared: Record<string, string> = {
     PATH: process.env['PATH'] ?? '',
     HOME: folder,
     DATABASE_URL: postgres.url,
-    PORT: String(port),
     LOG_LEVEL: 'info',
     LEASE_SECONDS: '4',
     BEAT_SECONDS: '0.5',
@@ -58,6 +79,18 @@ export async function startStack({ redis = false, env = {} }: StackOptions = {})
     return JSON.parse(stdout) as { project_id: string; api_key: string; runner_key: string };
   };
   const keys = await bootstrap();
+
+  const apis: (Service & { url: string })[] = [];
+  for (let n = 1; n <= apiCount; n++) {
+    const api = await apiService(shared);
+    undo.push(() => api.stop());
+    await api.start();
+    apis.push(api);
+  }
+  const proxy = apis.length > 1 ? await startRoundRobinProxy(apis.map((api) => api.url)) : undefined;
+  undo.push(() => proxy?.close());
+  const url = proxy?.url ?? apis[0]!.url;
+
   const runnerEnv = {
     ...shared,
     HOLDFAST_URL: url,
@@ -65,10 +98,6 @@ export async function startStack({ redis = false, env = {} }: StackOptions = {})
     HOLDFAST_RUNNER_DIR: path.join(folder, 'runner'),
   };
 
-  const api = service('api', built('api/dist/main.js'), shared, async () => {
-    const response = await fetch(`${url}/health/ready`);
-    if (!response.ok) throw new Error(`the api is not ready: ${response.status}`);
-  });
   const saysReady = (of: () => Service) => async () => {
     if (!/ready/.test(of().output())) throw new Error('not ready yet');
   };
@@ -84,14 +113,16 @@ export async function startStack({ redis = false, env = {} }: StackOptions = {})
     runnerEnv,
     saysReady(() => runner),
   );
-  await api.start();
-  await Promise.all([workers.start(), runner.start()]);
+  undo.push(() => Promise.all([runner.stop(), workers.stop()]));
+  await Promise.all([workers.start(), hasRunner && runner.start()]);
 
   return {
     url,
     keys,
     folder,
-    api,
+    api: apis[0]!,
+    /** All of them, each with a URL of its own. */
+    apis,
     workers,
     runner,
     redis: redisServer,
@@ -107,17 +138,20 @@ export async function startStack({ redis = false, env = {} }: StackOptions = {})
       await killed(postgres);
       postgres = await startPostgres({ dataDir, port, durable: false });
     },
-    async stop(): Promise<void> {
-      await Promise.all([runner.stop(), workers.stop()]);
-      await api.stop();
-      await postgres.stop();
-      await redisServer?.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
   };
 }
 
 export type Stack = Awaited<ReturnType<typeof startStack>>;
+
+async function apiService(shared: Record<string, string>) {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const api = service('api', built('api/dist/main.js'), { ...shared, PORT: String(port) }, async () => {
+    const response = await fetch(`${url}/health/ready`);
+    if (!response.ok) throw new Error(`the api is not ready: ${response.status}`);
+  });
+  return Object.assign(api, { url });
+}
 
 async function killed(server: EmbeddedServer): Promise<void> {
   const gone = new Promise<void>((resolve) => server.onUnexpectedExit(() => resolve()));
