@@ -47,7 +47,7 @@ export async function startTestServices() {
 }
 
 /** A killed test run must leave no server behind: its end closes the pipe that this shell reads. Gives what calls it off. */
-function endWithThisProcess({ pid }, folder) {
+export function endWithThisProcess({ pid }, folder) {
   const script = 'cat; kill -QUIT "$1"; sleep 1; rm -rf "$2"';
   const options = { stdio: ['pipe', 'ignore', 'ignore'], detached: true };
   const guard = spawn('sh', ['-c', script, 'sh', String(pid), folder], options);

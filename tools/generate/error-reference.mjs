@@ -1,7 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-/** Lists every problem code of the OpenAPI document with its status, its title, and the operations that answer it. */
+/**
+ * Lists every problem code of the OpenAPI document with its status, its title, and the operations that answer it; and
+ * those of streams, whose routes OpenAPI cannot describe.
+ */
 export async function writeErrorReference(openapi, file) {
   const codes = new Map();
   for (const operations of Object.values(openapi.paths)) {
@@ -16,11 +19,16 @@ export async function writeErrorReference(openapi, file) {
       }
     }
   }
+  for (const { code, status, title } of await errorsOfStreams()) {
+    const entry = codes.get(code) ?? { status, title, operations: new Set() };
+    entry.operations.add('`/v1/stream/…`');
+    codes.set(code, entry);
+  }
   const total = Object.values(openapi.paths).flatMap(Object.values).length;
   const rows = [...codes]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([code, { status, title, operations }]) => {
-      const where = operations.size === total ? 'every operation' : [...operations].sort().join(', ');
+      const where = operations.size >= total ? 'every operation' : [...operations].sort().join(', ');
       return `| \`${code}\` | ${status} | ${title} | ${where} |`;
     });
   await mkdir(path.dirname(file), { recursive: true });
@@ -28,7 +36,7 @@ export async function writeErrorReference(openapi, file) {
     file,
     `# Problem codes
 
-Generated from the OpenAPI document by \`npm run generate\`. Errors are problem details (RFC 9457); \`code\` is stable.
+Generated from the OpenAPI document and the errors of streams by \`npm run generate\`. Errors are problem details (RFC 9457); \`code\` is stable.
 
 | code | status | title | answered by |
 |---|---|---|---|
@@ -36,4 +44,16 @@ ${rows.join('\n')}
 `,
   );
   console.log(`write ${file} … ${rows.length} codes`);
+}
+
+/** Read from what was just built, so imported no sooner. */
+async function errorsOfStreams() {
+  const [streams, { EventTypeReserved }, { statusOf }] = await Promise.all([
+    import('@holdfast/durable-streams'),
+    import('@holdfast/sessions-streams'),
+    import('@holdfast/platform-http'),
+  ]);
+  return [...Object.values(streams), EventTypeReserved]
+    .filter((value) => typeof value === 'function' && 'code' in value && 'kind' in value)
+    .map((error) => ({ code: error.code, title: error.title, status: String(statusOf(error)) }));
 }

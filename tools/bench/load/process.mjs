@@ -1,0 +1,33 @@
+// The load, in a process of its own: does one work after the other as its parent asks.
+import { append } from './append.mjs';
+import { commitGroups, commitRows, readPages } from './bare-postgres.mjs';
+import { catchUp } from './catch-up.mjs';
+import { fanOut } from './fan-out.mjs';
+import { create, fill } from './fill.mjs';
+import { joinStorm } from './join-storm.mjs';
+import { resume } from './resume.mjs';
+
+const works = { append, catchUp, commitGroups, commitRows, create, fanOut, fill, joinStorm, readPages, resume };
+
+let markSeen;
+
+process.on('disconnect', () => process.exit());
+// Ctrl-C reaches the whole group of the terminal; the parent decides the order of stopping.
+process.on('SIGINT', () => undefined);
+process.on('message', ({ work, params, seen }) => (seen ? markSeen() : void start(work, params)));
+
+async function start(work, params) {
+  try {
+    process.send({ result: (await works[work](params, { mark })) ?? null });
+  } catch (error) {
+    process.send({ error: error.stack });
+  }
+}
+
+/** Resolves when the parent has looked at the processes: until then none that was measured may end. */
+function mark(end) {
+  return new Promise((resolve) => {
+    markSeen = resolve;
+    process.send({ mark: end });
+  });
+}

@@ -1,0 +1,22 @@
+import { append1, append32, append32Idempotent, append32One, append8Batches } from './append.mjs';
+import { catchUp, catchUpCold } from './catch-up.mjs';
+import { fanOut, viewers } from './fan-out.mjs';
+import { joinStorm } from './join-storm.mjs';
+import { resume } from './resume.mjs';
+import { streams } from './streams.mjs';
+
+/** Everything that is measured, in the order of a whole run. */
+export const rows = [
+  append32,
+  append32One,
+  append32Idempotent,
+  append1,
+  append8Batches,
+  fanOut,
+  catchUp,
+  catchUpCold,
+  joinStorm,
+  resume,
+  streams,
+  viewers,
+];
