@@ -45,6 +45,11 @@ export class ServiceConfig {
   @IsBoolean()
   LOG_PRETTY = false;
 
+  /** For development: webhooks of subscriptions may go to `http://localhost` and `http://127.0.0.0/8`. */
+  @Transform(({ value }) => value === true || value === '1' || value === 'true')
+  @IsBoolean()
+  WEBHOOK_ALLOW_LOOPBACK = false;
+
   /** How long a runner owns a turn after a beat, in seconds. */
   @Type(() => Number)
   @IsNumber()
