@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { eventually } from '@holdfast/testing';
 import { followUntil, isEnd, textOf, typesOf, type Seen } from './follow.js';
 import { startStack, type Stack } from './stack.js';
+import { StreamWriter } from './stream-load.js';
 
 const CHUNKS = 150;
 
@@ -89,6 +90,44 @@ describe.each(backends)('kill -9 in the middle of a streaming turn, on %s', (bac
     expect(await wholeLog(session_id)).toEqual(seen);
     expect((await wholeTranscript(session_id)).at(-1)!.type).toBe('turn_end');
   });
+
+  it.each([
+    ['the api', () => stack.api.kill().then(() => stack.api.start())],
+    ['PostgreSQL', () => stack.crashPostgres()],
+  ])(
+    'of %s while many write to streams: what was acknowledged is there, the rest whole or not at all, nothing twice',
+    async (_, crash) => {
+      const writers = Array.from(
+        { length: 8 },
+        (_, n) => new StreamWriter(stack, `crashes/${randomUUID()}`, n % 2 === 0),
+      );
+      await Promise.all(writers.map((writer) => writer.start()));
+      const more = async (count: number) => {
+        const enough = writers.map(({ acknowledged }) => acknowledged.length + count);
+        await eventually(
+          () => writers.forEach((writer, n) => expect(writer.acknowledged.length).toBeGreaterThan(enough[n]!)),
+          {
+            timeout: 20_000,
+          },
+        );
+      };
+      await more(30);
+      await crash();
+      await more(30);
+      await Promise.all(writers.map((writer) => writer.stop()));
+      // Or it was not killed under load.
+      expect(writers.some(({ failures }) => failures > 0)).toBe(true);
+
+      for (const writer of writers) {
+        const appends = await writer.appends();
+        expect(appends).toEqual([...new Set(appends)].sort((a, b) => a - b));
+        expect(appends).toEqual(expect.arrayContaining(writer.acknowledged));
+        if (writer.isProducer) expect(appends).toEqual(writer.acknowledged);
+        expect([...writer.refusals].filter((status) => status !== 503)).toEqual([]);
+      }
+    },
+    60_000,
+  );
 
   if (backend === 'Redis') {
     it('FLUSHALL loses nothing', async () => {

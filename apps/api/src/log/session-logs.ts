@@ -40,7 +40,12 @@ export class SessionLogs {
 
   readonly controlLog: DirectRoute = {
     name: '/v1/stream/runners/:replica_id/control',
-    methods: { GET: { policy: { for: 'runner' }, handle: (...args) => this.readControlLog(...args) } },
+    methods: {
+      GET: { policy: { for: 'runner' }, handle: (...args) => this.readControlLog(...args) },
+      PUT: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
+      POST: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
+      DELETE: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
+    },
   };
 
   readSessionLog(request: DirectRequest, response: ServerResponse): Promise<void> {

@@ -20,12 +20,24 @@ export function parseCreate(key: LogKey, headers: IncomingHttpHeaders, body: Buf
   const contentType = headers['content-type'];
   return {
     ...key,
-    content_type: contentType === undefined ? undefined : normalizeContentType(contentType),
+    content_type: contentType === undefined ? undefined : parseContentType(contentType, StreamCreateInvalid),
     lifetime: parseLifetime(text(headers, 'stream-ttl'), text(headers, 'stream-expires-at')),
     closed: isClosing(headers),
     fork: parseFork(headers),
     body: body ?? NO_BODY,
   };
+}
+
+/** RFC 9110, section 8.3.1; what follows the type is its sender's. */
+const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/;
+const MAX_CONTENT_TYPE_CHARACTERS = 256;
+
+/** Every answer of the stream repeats it. */
+function parseContentType(header: string, refusal: typeof StreamCreateInvalid): string {
+  if (MEDIA_TYPE.test(header) && header.length <= MAX_CONTENT_TYPE_CHARACTERS) return normalizeContentType(header);
+  throw refusal({
+    reason: `Content-Type is a media type such as application/json, of at most ${MAX_CONTENT_TYPE_CHARACTERS} characters.`,
+  });
 }
 
 const TTL = /^(0|[1-9]\d{0,9})$/;
@@ -44,13 +56,16 @@ function parseLifetime(ttl: string | undefined, expiresAt: string | undefined): 
   }
   if (expiresAt === undefined) return undefined;
   const expires_at = new Date(expiresAt);
-  if (!RFC_3339.test(expiresAt) || Number.isNaN(expires_at.getTime())) {
+  if (!RFC_3339.test(expiresAt) || Number.isNaN(expires_at.getTime()) || !isDay(expiresAt.slice(0, 10))) {
     throw StreamCreateInvalid({
       reason: 'Stream-Expires-At is a time as in RFC 3339, for example 2030-01-31T12:00:00Z.',
     });
   }
   return { expires_at };
 }
+
+/** `Date` takes the 30th of February for a day in March. */
+const isDay = (day: string): boolean => new Date(day).toISOString().startsWith(day);
 
 const SUB_OFFSET = /^(0|[1-9]\d{0,14})$/;
 
@@ -84,7 +99,7 @@ export function parseAppend(key: LogKey, headers: IncomingHttpHeaders, body: Buf
   }
   const contentType = headers['content-type'];
   if (contentType === undefined) throw AppendMalformed({ reason: 'Say with Content-Type what the body is.' });
-  const content_type = normalizeContentType(contentType);
+  const content_type = parseContentType(contentType, AppendMalformed);
   const messages = splitMessages(content_type, body);
   if (messages.length === 0) throw AppendMalformed({ reason: 'An empty array holds no message to append.' });
   return { project_id, path, close, producer, seq, content_type, messages };
