@@ -30,14 +30,9 @@ export class KnownLogs {
       if (log) known.set(keyOf(append), log);
     }
     const missing = appends.filter((append) => !known.has(keyOf(append)));
-    if (missing.length) await this.readNow(missing, known);
+    if (missing.length) await this.refresh(missing, known);
     await this.readProducers(appends, known);
     return { known, fresh: new Set(missing.map(keyOf)) };
-  }
-
-  /** The same as it is now, into `known`. */
-  async refresh(appends: LogAppend[], known: Map<string, KnownLog>): Promise<void> {
-    await this.readNow(appends, known);
   }
 
   /** For a transaction: locks the logs in id order, and reads them then. */
@@ -62,8 +57,8 @@ export class KnownLogs {
     this.remembered.delete(key);
   }
 
-  /** Heads and producers as of one moment: the duplicate of an append that a head lacks would get too low an offset. */
-  private async readNow(appends: LogAppend[], known: Map<string, KnownLog>): Promise<void> {
+  /** As it is now, into `known`. Heads and producers as of one moment: the duplicate of an append that a head lacks would get too low an offset. */
+  async refresh(appends: LogAppend[], known: Map<string, KnownLog>): Promise<void> {
     for (const append of appends) known.set(keyOf(append), { head: undefined, producers: new Map() });
     const names = appends.flatMap(({ project_id, path, producer }) =>
       producer ? [{ project_id, path, producer_id: producer.id }] : [],
