@@ -125,6 +125,7 @@ CREATE TABLE log_streams (
   loose_segments integer NOT NULL DEFAULT 0,
   scattered boolean NOT NULL DEFAULT false,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
+  lineage_generations bigint[] NOT NULL DEFAULT '{}'::bigint[],
   CONSTRAINT log_streams_id_key UNIQUE (project_id, id),
   CONSTRAINT log_streams_pkey PRIMARY KEY (project_id, path)
 );

@@ -50,7 +50,7 @@ export class ApiModule {
         SessionLogController,
         LogSubscriptionsController,
       ],
-      providers: logProviders(config.views),
+      providers: logProviders(config.logOverHttp),
     };
   }
 }

@@ -1,5 +1,5 @@
 import { Type } from 'class-transformer';
-import { IsInt, IsNumber, IsString, Max, Min } from 'class-validator';
+import { IsInt, IsNumber, IsOptional, IsString, IsUrl, Max, Min } from 'class-validator';
 import { readConfig, ServiceConfig } from '@holdfast/platform-config';
 
 export class ApiConfig extends ServiceConfig {
@@ -11,6 +11,21 @@ export class ApiConfig extends ServiceConfig {
   @Min(0)
   @Max(65_535)
   PORT = 4300;
+
+  /** Where callers reach the api, for the URLs that it gives away; as each of them names it when absent. */
+  @IsOptional()
+  @IsUrl(
+    {
+      protocols: ['http', 'https'],
+      require_protocol: true,
+      require_tld: false,
+      allow_query_components: false,
+      allow_fragments: false,
+      disallow_auth: true,
+    },
+    { message: 'PUBLIC_URL must be an http:// or https:// URL without user, query and fragment' },
+  )
+  PUBLIC_URL: string | undefined = undefined;
 
   /** Requests a minute that one key may make of one api process. */
   @Type(() => Number)
@@ -45,8 +60,12 @@ export class ApiConfig extends ServiceConfig {
     };
   }
 
-  get views() {
-    return { longPollMs: this.LONG_POLL_SECONDS * 1000, maxViewers: this.MAX_VIEWERS };
+  get logOverHttp() {
+    return {
+      longPollMs: this.LONG_POLL_SECONDS * 1000,
+      maxViewers: this.MAX_VIEWERS,
+      publicUrl: this.PUBLIC_URL,
+    };
   }
 }
 

@@ -1,9 +1,15 @@
+import { execFile } from 'node:child_process';
 import { createPublicKey, randomUUID, verify, type JsonWebKey } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import { eventually } from '@holdfast/testing';
 import { startStack, type Stack } from './stack.js';
+
+const run = promisify(execFile);
+const ROTATE = path.resolve(import.meta.dirname, '../../api/dist/commands/rotate-webhook-key.js');
 
 interface Wake {
   subscription_id: string;
@@ -89,9 +95,8 @@ describe('subscriptions over HTTP', () => {
     expect(jwks.status).toBe(200);
     expect(jwks.headers.get('content-type')).toContain('application/jwk-set+json');
     expect(jwks.headers.get('cache-control')).toBe('public, max-age=300');
-    const [jwk] = jwks.body['keys'] as (JsonWebKey & { kid: string })[];
     const [, timestamp, kid, value] = /^t=(\d+),kid=([^,]+),ed25519=(.+)$/.exec(signature)!;
-    expect(kid).toBe(jwk!.kid);
+    const jwk = (jwks.body['keys'] as (JsonWebKey & { kid: string })[]).find((one) => one.kid === kid);
     const key = createPublicKey({ key: jwk!, format: 'jwk' });
     const signed = Buffer.concat([Buffer.from(`${timestamp}.`), raw]);
     expect(verify(null, signed, key, Buffer.from(value!, 'base64url'))).toBe(true);
@@ -245,6 +250,20 @@ describe('subscriptions over HTTP', () => {
     expect(
       await call(method, at('some', rest), body, { authorization: `Bearer ${stack.keys.runner_key}` }),
     ).toMatchObject({ status: 403, body: { code: 'credential_kind' } });
+  });
+
+  it('the next signing key is made by a command, and published beside the one that signs', async () => {
+    const published = async () => {
+      const { body } = await call('GET', `${stack.api.url}/v1/stream/__ds/jwks.json`, undefined, {});
+      return (body['keys'] as { kid: string }[]).map(({ kid }) => kid);
+    };
+    const before = await published();
+    const { stdout } = await run(process.execPath, [ROTATE], { env: { DATABASE_URL: stack.databaseUrl() } });
+    const { kid } = JSON.parse(stdout) as { kid: string };
+    // Others see it within a minute.
+    await stack.api.stop();
+    await stack.api.start();
+    expect(await published()).toEqual([kid, ...before]);
   });
 
   it('kill -9 of the workers in the middle of a call: it is made again, and nothing is forgotten', async () => {

@@ -60,7 +60,14 @@ async function* connect(
 ): AsyncGenerator<News, void, undefined> {
   const body = JSON.stringify({ sessions: [...offsets].map(([session_id, offset]) => ({ session_id, offset })) });
   const request = { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body };
+  const silent = new Set([...offsets.keys()].filter((session_id) => offsets.get(session_id) === 'now'));
+  const held: News[] = [];
   for await (const { event, data } of readEvents(fetch, url, request, signal)) {
-    if (event === 'data' || event === 'problem') yield JSON.parse(data) as News;
+    if (event !== 'data' && event !== 'problem') continue;
+    const news = JSON.parse(data) as News;
+    held.push(news);
+    silent.delete(news.session_id);
+    // Until it is known where `now` was, a connection that breaks would begin anew at a later one.
+    if (silent.size === 0) yield* held.splice(0);
   }
 }

@@ -91,6 +91,31 @@ describe('a watch whose connection breaks at the worst moment', () => {
     ]);
   });
 
+  it('is not connected, and shows nothing, before it knows where "now" was of all sessions', async () => {
+    const order: string[] = [];
+    const answer = (name: string, text: string) => (response: ServerResponse) => {
+      order.push(name);
+      response.end(text);
+    };
+    const { seen, asked } = await watch(
+      [
+        answer('cut off', data('x', 3, 'a', 'b', 'c') + data('y', 7, 'early')),
+        answer('whole', data('y', 7) + problem('z', 'offset_gone') + data('x', 3, 'a', 'b', 'c')),
+        answer('next', data('y', 8, 'd')),
+      ],
+      'y d',
+      { onConnection: ({ status }) => order.push(status), onProblem: () => undefined },
+      [{ session_id: 'x' }, ...['y', 'z'].map((session_id) => ({ session_id, offset: 'now' }))],
+    );
+    expect(seen).toEqual(['x a', 'x b', 'x c', 'y d']);
+    expect(asked).toEqual([
+      { x: '-1', y: 'now', z: 'now' },
+      { x: '-1', y: 'now', z: 'now' },
+      { x: offset(3), y: offset(7) },
+    ]);
+    expect(order).toEqual(['cut off', 'whole', 'connected', 'next']);
+  });
+
   it('survives a reset, an end without a word, and characters that arrive in pieces', async () => {
     const bytes = Buffer.from(data('y', 1, '→ ü'));
     const cut = bytes.indexOf(Buffer.from('→')) + 1;

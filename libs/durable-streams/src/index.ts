@@ -46,7 +46,7 @@ export { LogCompactor } from './maintenance/log-compactor.js';
 export { LogGarbage } from './maintenance/log-garbage.js';
 export { LogRetention } from './maintenance/log-retention.js';
 export { nextCursor } from './offsets/log-cursor.js';
-export { formatOffset } from './offsets/log-offset.js';
+export { formatOffset, offsetAt } from './offsets/log-offset.js';
 export { durableStreamsPersistence } from './persistence.js';
 export { LogReader, pageBytes } from './read/log-reader.js';
 export type { LogPage } from './read/log-reader.js';
@@ -64,7 +64,7 @@ export {
   SubscriptionClaimCreate,
   SubscriptionRelease,
 } from './subscriptions/dto/subscription-wake.dto.js';
-export { SigningKeys } from './subscriptions/signing-keys.js';
+export { ANNOUNCED_S, RETIRED_AFTER_S, SigningKeys } from './subscriptions/signing-keys.js';
 export type { SigningJwk } from './subscriptions/signing-keys.js';
 export { SubscriptionDeliveries } from './subscriptions/subscription-deliveries.js';
 export type { CallOutcome } from './subscriptions/subscription-deliveries.js';

@@ -21,7 +21,7 @@ export type LogState = 'live' | 'deleted' | 'expired';
 export interface LogHead extends LogKey {
   /** Never used again, even when a log is made again under the same path. */
   id: number;
-  /** First half of its offsets. */
+  /** First half of its offsets; of a fork, of those after `fork_at`. */
   generation: number;
   /** Grows with every change that the verdict on an append depends on. */
   version: number;
@@ -46,6 +46,8 @@ export interface LogHead extends LogKey {
   /** The logs that hold what comes before `fork_at`, oldest first, and up to where each of them counts. */
   lineage_ids: number[];
   lineage_ends: number[];
+  /** First half of the offsets up to there. Empty: `generation`, as forks of earlier versions have it. */
+  lineage_generations: number[];
   /** The epoch whose runner may append, and the turn that it runs; null when no turn is live. */
   epoch: number | null;
   turn_id: string | null;

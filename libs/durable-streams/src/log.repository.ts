@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { UnitOfWork, type Transaction } from '@holdfast/platform-postgres';
+import { UnitOfWork, type PreparedStatement, type Transaction } from '@holdfast/platform-postgres';
 import type { LogHead, LogKey, ProducerState } from './log-head.js';
 
 /** Consecutive messages of one log as they are stored and sent. */
@@ -34,7 +34,8 @@ export interface LogChanges {
 export type WriteResult = 'written' | 'held' | 'stale';
 
 const HEAD_COLUMNS = `project_id, path, id, generation, version, content_type, tail, first, closed, closed_by, last_seq,
-  ttl_seconds, expires_at, source_id, source_path, fork_anchor, fork_at, lineage_ids, lineage_ends, epoch, turn_id, subscribed,
+  ttl_seconds, expires_at, source_id, source_path, fork_anchor, fork_at, lineage_ids, lineage_ends,
+  lineage_generations, epoch, turn_id, subscribed,
   CASE WHEN deleted_at IS NOT NULL THEN 'deleted' WHEN expires_at <= now() THEN 'expired' ELSE 'live' END AS state`;
 
 const NAMED = `(project_id, path) IN (SELECT * FROM unnest($1::uuid[], $2::text[]))`;
@@ -42,14 +43,9 @@ const NAMED = `(project_id, path) IN (SELECT * FROM unnest($1::uuid[], $2::text[
 /** From how many segments on a log is worth compacting. */
 export const SCATTERED_FROM = 64;
 
-/** How a change sets a log's row `s`: `rest` is null where only the tail moves. */
-const setHead = (change: { tail: string; segments: string; rest: string }) => `
+/** How every change sets a log's row `s`. */
+const setTail = (change: { tail: string; segments: string }) => `
      SET version = s.version + 1, tail = ${change.tail},
-         closed = CASE WHEN ${change.rest} IS NULL THEN s.closed ELSE (${change.rest}->'closed')::boolean END,
-         closed_by = CASE WHEN ${change.rest} IS NULL THEN s.closed_by ELSE nullif(${change.rest}->'closed_by', 'null') END,
-         last_seq = CASE WHEN ${change.rest} IS NULL THEN s.last_seq ELSE ${change.rest}->>'last_seq' END,
-         epoch = CASE WHEN ${change.rest} IS NULL THEN s.epoch ELSE (${change.rest}->>'epoch')::bigint END,
-         turn_id = CASE WHEN ${change.rest} IS NULL THEN s.turn_id ELSE (${change.rest}->>'turn_id')::uuid END,
          lagging = s.lagging OR s.projected IS NOT NULL,
          wake_due = s.wake_due OR s.subscribed,
          loose_segments = s.loose_segments + ${change.segments},
@@ -57,24 +53,36 @@ const setHead = (change: { tail: string; segments: string; rest: string }) => `
          expires_at = CASE WHEN s.expires_at < now() + make_interval(secs => s.ttl_seconds)
                            THEN now() + log_idle_time(s.ttl_seconds) ELSE s.expires_at END`;
 
+/** The same where more may change: `rest` is null where it does not. */
+const setHead = (change: { tail: string; segments: string; rest: string }) => `${setTail(change)},
+         closed = CASE WHEN ${change.rest} IS NULL THEN s.closed ELSE (${change.rest}->'closed')::boolean END,
+         closed_by = CASE WHEN ${change.rest} IS NULL THEN s.closed_by ELSE nullif(${change.rest}->'closed_by', 'null') END,
+         last_seq = CASE WHEN ${change.rest} IS NULL THEN s.last_seq ELSE ${change.rest}->>'last_seq' END,
+         epoch = CASE WHEN ${change.rest} IS NULL THEN s.epoch ELSE (${change.rest}->>'epoch')::bigint END,
+         turn_id = CASE WHEN ${change.rest} IS NULL THEN s.turn_id ELSE (${change.rest}->>'turn_id')::uuid END`;
+
 const MAY_CHANGE = `s.deleted_at IS NULL AND (s.expires_at IS NULL OR s.expires_at > now())`;
+
+const REPLACE_PRODUCER = `
+  ON CONFLICT (project_id, log_id, producer_id) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq`;
 
 /**
  * Changes each log whose version is still the expected one, and stores its segments and producers; leaves every other
- * log alone. Locks in id order and waits for nobody.
+ * log alone. Waits for nobody. A row is locked first and then named by its place: that is the cheapest way to it, and
+ * finds nothing where the row was changed after the statement began. Answers with the ids of the changed logs in one
+ * text, which is cheaper than a row each.
  */
 const WRITE_MANY = `
-WITH change AS (
-  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::jsonb[])
-    AS change(project_id, id, version, tail, segments, rest)
-), held AS (
-  SELECT s.project_id, s.id, s.version = c.version AS same, c.tail, c.segments, c.rest
-    FROM log_streams s JOIN change c ON s.project_id = c.project_id AND s.id = c.id
-   ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
+WITH held AS (
+  SELECT s.ctid AS place, s.version = c.version AS same, c.tail, c.segments, c.rest
+    FROM log_streams s
+    JOIN unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::int[], $6::jsonb[])
+         AS c(project_id, id, version, tail, segments, rest) ON s.project_id = c.project_id AND s.id = c.id
+   FOR NO KEY UPDATE OF s SKIP LOCKED
 ), moved AS (
   UPDATE log_streams s ${setHead({ tail: 'h.tail', segments: 'h.segments', rest: 'h.rest' })}
     FROM held h
-   WHERE h.same AND s.project_id = h.project_id AND s.id = h.id AND ${MAY_CHANGE}
+   WHERE h.same AND s.ctid = h.place AND ${MAY_CHANGE}
   RETURNING s.project_id, s.id
 ), segments AS (
   INSERT INTO log_segments (project_id, log_id, start, upto, lengths, body)
@@ -87,32 +95,27 @@ WITH change AS (
   INSERT INTO log_producers (project_id, log_id, producer_id, epoch, seq)
   SELECT m.project_id, p.log_id, p.producer_id, p.epoch, p.seq
     FROM unnest($16::bigint[], $17::text[], $18::bigint[], $19::bigint[]) AS p(log_id, producer_id, epoch, seq)
-    JOIN moved m ON m.id = p.log_id
-  ON CONFLICT (project_id, log_id, producer_id) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq
+    JOIN moved m ON m.id = p.log_id ${REPLACE_PRODUCER}
 )
-SELECT CASE WHEN m.id IS NOT NULL THEN 'written' WHEN h.id IS NULL THEN 'held' ELSE 'stale' END AS result
-  FROM change c LEFT JOIN held h ON h.id = c.id LEFT JOIN moved m ON m.id = c.id
- ORDER BY c.id`;
+SELECT string_agg(id::text, ',') AS written FROM moved`;
 
-/** The same for one log with at most one segment and one producer, which is most of the groups: a third of the time. */
-const WRITE_ONE = `
-WITH held AS (
-  SELECT s.project_id, s.id, s.version = $3 AS same FROM log_streams s
-   WHERE s.project_id = $1 AND s.id = $2 FOR NO KEY UPDATE SKIP LOCKED
-), moved AS (
-  UPDATE log_streams s ${setHead({ tail: '$4', segments: '$5::int', rest: '$6::jsonb' })}
-    FROM held h
-   WHERE h.same AND s.project_id = h.project_id AND s.id = h.id AND ${MAY_CHANGE}
+/** The same for one segment of one log, and where its producer is, if it has one: half of the time. */
+const writeOne = (producers: string) => `
+WITH moved AS (
+  UPDATE log_streams s ${setTail({ tail: '$4', segments: '1' })}
+   WHERE s.ctid = (SELECT ctid FROM log_streams WHERE project_id = $1 AND id = $2 FOR NO KEY UPDATE SKIP LOCKED)
+     AND s.version = $3 AND ${MAY_CHANGE}
   RETURNING s.project_id, s.id
-), segments AS (
-  INSERT INTO log_segments (project_id, log_id, start, upto, lengths, body)
-  SELECT m.project_id, m.id, $7, $8, $9, $10 FROM moved m WHERE $5 > 0
-), producers AS (
+)${producers}
+INSERT INTO log_segments (project_id, log_id, start, upto, lengths, body)
+SELECT m.project_id, m.id, $5, $6, $7, $8 FROM moved m
+RETURNING log_id::text AS written`;
+
+const WRITE_ONE = writeOne('');
+const WRITE_ONE_OF_PRODUCER = writeOne(`, producers AS (
   INSERT INTO log_producers (project_id, log_id, producer_id, epoch, seq)
-  SELECT m.project_id, m.id, $11::text, $12, $13 FROM moved m WHERE $11::text IS NOT NULL
-  ON CONFLICT (project_id, log_id, producer_id) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq
-)
-SELECT coalesce((SELECT 'written' FROM moved), (SELECT 'stale' FROM held), 'held') AS result`;
+  SELECT m.project_id, m.id, $9, $10, $11 FROM moved m ${REPLACE_PRODUCER}
+)`);
 
 /**
  * The segments that hold what comes after a position, joined to one. JSON travels as text: the driver takes bytea as
@@ -226,17 +229,30 @@ export class LogRepository {
     return tx ? tx.query(statement.text, statement.values) : this.unitOfWork.statement(statement);
   }
 
-  /** In the order of `changes.heads`, which must be sorted by id. Commits by itself unless in a transaction. */
+  /** What became of each of `changes.heads`, in their order. Commits by itself unless in a transaction. */
   async write(changes: LogChanges, tx?: Transaction): Promise<WriteResult[]> {
-    const { heads, segments, producers } = changes;
-    const isOne = heads.length === 1 && segments.length <= 1 && producers.length <= 1;
-    const statement = isOne
-      ? { name: 'log_write_one', text: WRITE_ONE, values: valuesOfOne(heads[0]!, segments[0], producers[0]) }
-      : { name: 'log_write_many', text: WRITE_MANY, values: valuesOfMany(changes) };
+    const { heads } = changes;
+    const statement = writeStatement(changes);
     const rows = tx
-      ? await tx.query<{ result: WriteResult }>(statement.text, statement.values)
-      : await this.unitOfWork.statement<{ result: WriteResult }>(statement);
-    return rows.map(({ result }) => result);
+      ? await tx.query<{ written: string | null }>(statement.text, statement.values)
+      : await this.unitOfWork.statement<{ written: string | null }>(statement);
+    const written = new Set(rows[0]?.written?.split(',').map(Number));
+    if (written.size === heads.length) return heads.map(() => 'written');
+    const leftOut = heads.filter(({ id }) => !written.has(id));
+    // The others are committed, whatever becomes of this question.
+    const free = await this.lockable(leftOut, tx).catch(() => new Set());
+    return heads.map(({ id }) => (written.has(id) ? 'written' : free.has(id) ? 'stale' : 'held'));
+  }
+
+  /** Those of the logs that no other transaction holds now. */
+  private async lockable(logs: { project_id: string; id: number }[], tx?: Transaction): Promise<Set<number>> {
+    const text = `SELECT id FROM log_streams WHERE (project_id, id) IN (SELECT * FROM unnest($1::uuid[], $2::bigint[]))
+                     FOR NO KEY UPDATE SKIP LOCKED`;
+    const values = [logs.map(({ project_id }) => project_id), logs.map(({ id }) => id)];
+    const rows = tx
+      ? await tx.query<{ id: number }>(text, values)
+      : await this.unitOfWork.query<{ id: number }>(text, values);
+    return new Set(rows.map(({ id }) => id));
   }
 
   /** Segments of one log between `position` and `end`, up to about `maxBytes` but at least one, joined to one. */
@@ -291,45 +307,48 @@ export class LogRepository {
   }
 }
 
-/** Array literals: the driver would look at each element of an array for what must be quoted. */
-const literal = (elements: (string | number | boolean | null)[]): string =>
-  `{${elements.map((element) => element ?? 'NULL').join(',')}}`;
+function writeStatement(changes: LogChanges): PreparedStatement {
+  const { heads, segments, producers } = changes;
+  const [head, segment, producer] = [heads[0]!, segments[0], producers[0]];
+  const isOne = heads.length === 1 && !head.rest && segments.length === 1 && producers.length <= 1;
+  if (!isOne) return { name: 'log_write_many', text: WRITE_MANY, values: valuesOfMany(changes) };
+  const { start, upto, lengths, body } = segment!;
+  const values = [head.project_id, head.id, head.version, head.tail, start, upto, lengths, body];
+  if (!producer) return { name: 'log_write_one', text: WRITE_ONE, values };
+  values.push(producer.producer_id, producer.epoch, producer.seq);
+  return { name: 'log_write_one_of_producer', text: WRITE_ONE_OF_PRODUCER, values };
+}
 
 /** What changes besides the tail, which is seldom more. */
 const restOf = ({ rest }: HeadChange): string | null => (rest ? JSON.stringify(rest) : null);
-
-function valuesOfOne(
-  head: HeadChange,
-  segment: LogChanges['segments'][number] | undefined,
-  producer: LogChanges['producers'][number] | undefined,
-): unknown[] {
-  const { project_id, id, version, tail } = head;
-  const { start = null, upto = null, lengths = null, body = null } = segment ?? {};
-  const { producer_id = null, epoch = null, seq = null } = producer ?? {};
-  const count = segment ? 1 : 0;
-  return [project_id, id, version, tail, count, restOf(head), start, upto, lengths, body, producer_id, epoch, seq];
-}
 
 function valuesOfMany({ heads, segments, producers }: LogChanges): unknown[] {
   const counts = new Map<number, number>();
   for (const { log_id } of segments) counts.set(log_id, (counts.get(log_id) ?? 0) + 1);
   return [
-    literal(heads.map((head) => head.project_id)),
-    literal(heads.map((head) => head.id)),
-    literal(heads.map((head) => head.version)),
-    literal(heads.map((head) => head.tail)),
-    literal(heads.map((head) => counts.get(head.id) ?? 0)),
+    literal(heads, (head) => head.project_id),
+    literal(heads, (head) => head.id),
+    literal(heads, (head) => head.version),
+    literal(heads, (head) => head.tail),
+    literal(heads, (head) => counts.get(head.id) ?? 0),
     heads.map(restOf),
     ...joined(segments.map((segment) => segment.lengths)),
     ...joined(segments.map((segment) => segment.body)),
-    literal(segments.map((segment) => segment.log_id)),
-    literal(segments.map((segment) => segment.start)),
-    literal(segments.map((segment) => segment.upto)),
-    literal(producers.map((producer) => producer.log_id)),
+    literal(segments, (segment) => segment.log_id),
+    literal(segments, (segment) => segment.start),
+    literal(segments, (segment) => segment.upto),
+    literal(producers, (producer) => producer.log_id),
     producers.map((producer) => producer.producer_id),
-    literal(producers.map((producer) => producer.epoch)),
-    literal(producers.map((producer) => producer.seq)),
+    literal(producers, (producer) => producer.epoch),
+    literal(producers, (producer) => producer.seq),
   ];
+}
+
+/** An array literal: the driver would look at each element of an array for what must be quoted. */
+function literal<Row>(rows: Row[], valueOf: (row: Row) => string | number): string {
+  let text = '';
+  for (const row of rows) text += text ? `,${valueOf(row)}` : valueOf(row);
+  return `{${text}}`;
 }
 
 /** One value for all, and where each is in it: an array of bytea would travel as hexadecimal text. */
@@ -340,5 +359,9 @@ function joined(buffers: Buffer[]): [all: Buffer, at: string, sizes: string] {
     at += buffer.length;
     return start;
   });
-  return [Buffer.concat(buffers), literal(starts), literal(buffers.map((buffer) => buffer.length))];
+  return [
+    Buffer.concat(buffers, at - 1),
+    literal(starts, (start) => start),
+    literal(buffers, (buffer) => buffer.length),
+  ];
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { LogCreate, LogKey } from '../src/index.js';
+import { formatOffset, type LogCreate, type LogKey } from '../src/index.js';
 import { betweenAllSteps, refused, startLogs, unlimited, upTo, type Logs } from './logs-fixture.js';
 
 const code = (name: string, members: object = {}) => expect.objectContaining({ code: name, ...members });
@@ -154,6 +154,18 @@ describe('logs', () => {
       await expect(create(newKey(key.project_id), fork)).rejects.toEqual(code('stream_not_found'));
     });
 
+    it.each<[string, LogCreate['lifetime']]>([
+      ['no second', { ttl_seconds: 0 }],
+      ['a time in the past', { expires_at: hours(-1) }],
+    ])('are made though %s is all they have to live, with content or without (C4)', async (_, lifetime) => {
+      for (const rest of [{}, { body: Buffer.from('[1]') }, { closed: true }]) {
+        const key = newKey();
+        expect((await create(key, { lifetime, ...rest })).created).toBe(true);
+        await expect(other.head(key)).rejects.toEqual(code('stream_not_found'));
+        expect((await create(key, { lifetime, ...rest }, other)).created).toBe(true);
+      }
+    });
+
     it('make room for another log at their path (C4)', async () => {
       const key = await logs.make({ lifetime: { expires_at: hours(1) }, body: Buffer.from('[1]') });
       await logs.age(key, 7_200);
@@ -227,6 +239,60 @@ describe('logs', () => {
       const branch = await fork(source, { offset: '-1', sub_offset: 4 });
       await logs.log.append({ ...branch, messages: [Buffer.from('three')] });
       expect(await other.read<string>(branch)).toBe('one three');
+    });
+
+    it('keep the offsets of their source up to the fork, and have their own after it (F1)', async () => {
+      const source = await logs.make();
+      await logs.append(source, upTo(3));
+      const branch = await fork(source);
+      expect(await logs.offsetOf(branch, 3)).toBe(await logs.offsetOf(source, 3));
+      await Promise.all([logs.append(source, upTo(6, 3)), logs.append(branch, [30, 40])]);
+      const nested = await fork(branch);
+      await logs.append(nested, [500]);
+      for (const position of upTo(6)) {
+        expect(await other.offsetOf(nested, position)).toBe(await logs.offsetOf(branch, position));
+      }
+      expect(await logs.offsetOf(branch, 4)).not.toBe(await logs.offsetOf(source, 4));
+      await expect(logs.read(branch, await logs.offsetOf(source, 4))).rejects.toEqual(code('offset_gone'));
+      await expect(logs.read(nested, await logs.offsetOf(source, 4))).rejects.toEqual(code('offset_gone'));
+    });
+
+    it.each([
+      ['where it was', 3],
+      ['earlier', 1],
+      ['at the start', 0],
+    ])('that are made again %s know no offset of the one before past the fork (C3)', async (_, at) => {
+      const source = await logs.make();
+      await logs.append(source, upTo(5));
+      const branch = await fork(source, { offset: await logs.offsetOf(source, 3) });
+      await logs.append(branch, [30, 40]);
+      const stale = await Promise.all([3, 4, 5].map((position) => logs.offsetOf(branch, position)));
+      await logs.lifecycle.delete(branch);
+      const again = { source_path: source.path, offset: await logs.offsetOf(source, at), sub_offset: 0 };
+      await logs.make({ ...branch, fork: again });
+      await logs.append(branch, upTo(9, 5));
+      if (at === 3) expect(await other.read(branch, stale.shift())).toEqual(upTo(9, 5));
+      for (const offset of stale) {
+        await expect(other.read(branch, offset)).rejects.toEqual(code('offset_gone'));
+      }
+      expect(await other.read(branch, again.offset)).toEqual(upTo(9, 5));
+    });
+
+    it('that were made before offsets told forks apart are read by those that were handed out then (F1)', async () => {
+      const source = await logs.make();
+      await logs.append(source, upTo(3));
+      const branch = await fork(source);
+      await logs.unitOfWork.query(
+        `UPDATE log_streams SET generation = $3, lineage_generations = '{}' WHERE project_id = $1 AND path = $2`,
+        [branch.project_id, branch.path, (await logs.head(source)).generation],
+      );
+      await logs.append(branch, [30, 40]);
+      const handedOut = formatOffset({ generation: (await logs.head(source)).generation, position: 4 });
+      expect(await logs.offsetOf(branch, 4)).toBe(handedOut);
+      const nested = await fork(branch);
+      await logs.append(nested, [500]);
+      expect(await logs.read(branch, handedOut)).toEqual([40]);
+      expect(await logs.read(nested, handedOut)).toEqual([40, 500]);
     });
 
     it('of forks read through every one before them (F2)', async () => {
@@ -318,6 +384,23 @@ describe('logs', () => {
       );
       await logs.lifecycle.delete(source);
       expect((await create(key, asked)).created).toBe(false);
+    });
+
+    it('are made once by several at the same time in place of one that has expired (F4)', async () => {
+      const source = await logs.make();
+      await logs.append(source, upTo(3));
+      const key = await fork(source);
+      const again = { content_type: undefined, fork: { source_path: source.path, sub_offset: 0 } };
+      for (let round = 0; round < 5; round++) {
+        await logs.unitOfWork.query(
+          `UPDATE log_streams SET expires_at = now() - interval '1 second' WHERE project_id = $1 AND path = $2`,
+          [key.project_id, key.path],
+        );
+        const made = await Promise.all([logs, other, logs, other].map((process) => create(key, again, process)));
+        expect(made.filter(({ created }) => created)).toHaveLength(1);
+        expect(new Set(made.map(({ head }) => head.id)).size).toBe(1);
+      }
+      expect(await logs.read(key)).toEqual(upTo(3));
     });
 
     it('keep what they read when their source is deleted; it is gone for everybody else, and its path is taken (F5)', async () => {

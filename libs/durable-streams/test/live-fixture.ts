@@ -1,19 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { Module, type DynamicModule } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { createDataSource, platformPersistence, UnitOfWork } from '@holdfast/platform-postgres';
-import { PostgresSignals, Signals } from '@holdfast/platform-signals';
-import { eventually, testPostgres } from '@holdfast/testing';
+import { UnitOfWork } from '@holdfast/platform-postgres';
+import { eventually } from '@holdfast/testing';
 import {
-  DEFAULT_DURABLE_STREAMS_CONFIG,
-  DurableStreamsModule,
-  durableStreamsPersistence,
-  formatOffset,
   LogLifecycle,
   LogReader,
   LogRetention,
   LogService,
   LogWatcher,
+  offsetAt,
   pageBytes,
   SseFrame,
   type LogHead,
@@ -22,42 +16,19 @@ import {
   type ViewEnd,
   type ViewerSink,
 } from '../src/index.js';
-
-const persistence = [platformPersistence, durableStreamsPersistence];
-
-@Module({})
-class Services {
-  static with(unitOfWork: UnitOfWork, signals: Signals): DynamicModule {
-    const providers = [
-      { provide: UnitOfWork, useValue: unitOfWork },
-      { provide: Signals, useValue: signals },
-    ];
-    return { module: Services, global: true, providers, exports: [UnitOfWork, Signals] };
-  }
-}
-
-@Module({})
-class App {
-  static with(unitOfWork: UnitOfWork, signals: Signals): DynamicModule {
-    const log = DurableStreamsModule.forRoot(DEFAULT_DURABLE_STREAMS_CONFIG);
-    return { module: App, imports: [Services.with(unitOfWork, signals), log] };
-  }
-}
+import { startEngine } from './engine.js';
 
 /** One process that serves viewers, on a database of its own or on that of another process. */
-export async function startProcess(shared?: { url: string }) {
-  const database = shared ?? (await testPostgres(persistence));
-  const config = { url: database.url, poolSize: 6, applicationName: `test-${randomUUID()}` };
-  const dataSource = await createDataSource(config, persistence).initialize();
-  const unitOfWork = new UnitOfWork(dataSource);
-  const signals = await PostgresSignals.connect(database.url);
-  const app = await NestFactory.createApplicationContext(App.with(unitOfWork, signals), { logger: ['error'] });
+export async function startProcess({ url }: { url?: string } = {}) {
+  const engine = await startEngine({ url, unitOfWorkOf: (of) => new UnitOfWork(of) });
+  const { app, unitOfWork } = engine;
   const lifecycle = app.get(LogLifecycle);
   const log = app.get(LogService);
   const watcher = app.get(LogWatcher);
 
   return {
-    url: database.url,
+    url: engine.url,
+    stop: engine.stop,
     lifecycle,
 
     /** A log of JSON without a message. */
@@ -77,8 +48,7 @@ export async function startProcess(shared?: { url: string }) {
     },
 
     async offsetAt(key: LogKey, position: number): Promise<string> {
-      const { generation } = await app.get(LogReader).head(key);
-      return formatOffset({ generation, position });
+      return offsetAt(await app.get(LogReader).head(key), position);
     },
 
     trim: (key: LogKey, upto: number) => unitOfWork.run((tx) => app.get(LogRetention).trim(tx, key, upto)),
@@ -90,13 +60,6 @@ export async function startProcess(shared?: { url: string }) {
     ): { viewer: Viewer; ended: Promise<ViewEnd> } {
       const view = { lifetimeMs, signal: viewer.leaving.signal };
       return { viewer, ended: watcher.watch(wanted, view, FRAMES, () => viewer) };
-    },
-
-    async stop(): Promise<void> {
-      await app.close();
-      await signals.onApplicationShutdown();
-      await dataSource.destroy();
-      if ('drop' in database) await (database as { drop(): Promise<void> }).drop();
     },
   };
 }

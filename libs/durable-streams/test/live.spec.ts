@@ -119,6 +119,39 @@ describe.each(legs)('following a log, with signals through %s', (leg) => {
     await seen(view, [0, 1, 3]);
   });
 
+  it.each(['live', 'behind'])(
+    'shows the characters of a text whole, however they were written, when %s (V1)',
+    async (how) => {
+      const text = 'aä€𝄞z\n'.repeat(3);
+      const key = await logs.make({ content_type: 'text/plain' });
+      const view = how === 'live' ? follow(logs, key) : undefined;
+      if (view) await live(view);
+      for (const [index, byte] of [...Buffer.from(text)].entries()) {
+        await writers()[index % 2]!.log.append({ ...key, messages: [Buffer.from([byte])] });
+      }
+      const all = view ?? follow(logs, key);
+      await eventually(() => expect(all.seen.join('')).toBe(text));
+      for (const { streamNextOffset } of all.controls) {
+        const rest = follow(other, key, streamNextOffset);
+        const position = Number(streamNextOffset.slice(-16));
+        await live(rest);
+        expect(rest.seen.join('')).toBe(Buffer.from(text).subarray(position).toString());
+      }
+    },
+  );
+
+  it('shows a text to its end, though it breaks off in the middle of a character (V1)', async () => {
+    const key = await logs.make({ content_type: 'text/plain' });
+    const view = follow(logs, key);
+    await live(view);
+    await other.log.append({ ...key, messages: [Buffer.from('ab€').subarray(0, 3)] });
+    await eventually(() => expect(view.seen).toEqual(['ab']));
+    await other.log.append({ ...key, messages: [], close: true });
+    expect(await view.ended).toBe('closed');
+    expect(view.seen).toEqual(['ab', '\ufffd']);
+    expect(view.controls.at(-1)).toMatchObject({ streamClosed: true, streamNextOffset: await logs.offsetOf(key, 3) });
+  });
+
   describe('slowly', () => {
     it('is sent nothing while it takes nothing, then catches up by itself and is live again (V2)', async () => {
       const key = await logs.make();
@@ -347,6 +380,18 @@ describe('following a log without signals', () => {
     await eventually(async () => expect((await deaf.head(key)).expires_at!.getTime()).toBeGreaterThan(aged.getTime()));
     await deaf.append(key, [1]);
     await seen(view, [1]);
+  });
+
+  it('keeps a log alive for as long as it is watched that ends within seconds otherwise (V4)', async () => {
+    const key = await deaf.make({ lifetime: { ttl_seconds: 2 } });
+    // It would end while a machine is busy: here it counts how often it is used.
+    await deaf.age(key, -3_600);
+    const uses = jest.spyOn(deaf.unitOfWork, 'statement');
+    await live(follow(deaf, key));
+    await eventually(() => {
+      expect(uses.mock.calls.filter(([{ name }]) => name === 'log_touch').length).toBeGreaterThan(6);
+    });
+    uses.mockRestore();
   });
 
   it('keeps nobody out by a viewer who still takes what was shown of a log that is gone (V2)', async () => {

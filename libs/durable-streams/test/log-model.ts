@@ -7,8 +7,10 @@ export interface ModelLog {
   path: string;
   state: 'live' | 'deleted' | 'expired' | 'removed';
   content: Content;
-  /** First half of its offsets, as the real log has it. */
+  /** As the real log has it. */
   generation: number;
+  /** First half of the offset after so many units; a fork takes over those of its source. */
+  generations: number[];
   /** All from position 0, those of its source included: a JSON text or a byte each. */
   units: string[];
   first: number;
@@ -20,9 +22,14 @@ export interface ModelLog {
 
 export type Content = 'json' | 'bytes';
 
+export interface ModelOffset {
+  position: number;
+  generation: number;
+}
+
 export type Request =
   | { do: 'create'; path: string; content: Content; units: string[]; closed: boolean }
-  | { do: 'fork'; path: string; source: string; anchor?: { position: number; generation: number }; sub: number }
+  | { do: 'fork'; path: string; source: string; anchor?: ModelOffset; sub: number }
   | {
       do: 'append';
       path: string;
@@ -34,7 +41,7 @@ export type Request =
     }
   | { do: 'delete'; path: string }
   | { do: 'trim'; path: string; upto: number }
-  | { do: 'read'; path: string; at?: { position: number; generation: number } };
+  | { do: 'read'; path: string; at?: ModelOffset };
 
 /** What a caller learns. `generation` is told by the real log and taken over by the model. */
 export type Answer =
@@ -47,7 +54,12 @@ export type Answer =
   | { kind: 'read'; units: string[] };
 
 export function copyOf({ logs }: Model): Model {
-  const copies = logs.map((log) => ({ ...log, units: [...log.units], producers: { ...log.producers } }));
+  const copies = logs.map((log) => ({
+    ...log,
+    units: [...log.units],
+    generations: [...log.generations],
+    producers: { ...log.producers },
+  }));
   for (const copy of copies) {
     if (copy.fork) copy.fork = { ...copy.fork, source: copies[logs.indexOf(copy.fork.source)]! };
   }
@@ -59,6 +71,15 @@ const refused = (code: string): Answer => ({ kind: 'refused', code });
 /** What stands at a path. */
 export const logAt = ({ logs }: Model, path: string): ModelLog | undefined =>
   logs.find((log) => log.path === path && log.state !== 'removed');
+
+/** The offset after so many units, as it is told. */
+export const offsetIn = ({ generation, generations }: ModelLog, position: number): ModelOffset => ({
+  position,
+  generation: generations[position] ?? generation,
+});
+
+const isOffsetOf = (log: ModelLog, { position, generation }: ModelOffset) =>
+  generation === log.generation || generation === offsetIn(log, position).generation;
 
 const forksOf = ({ logs }: Model, source: ModelLog) =>
   logs.filter((log) => log.fork?.source === source && log.state !== 'removed');
@@ -89,7 +110,7 @@ function create(model: Model, { path, content, units, closed }: Of<'create'>, ge
     const isSame = !present.fork && present.content === content && present.closed === closed;
     return isSame ? found(present) : refused('stream_exists');
   }
-  return place(model, { ...empty(path, content, generation), units: [...units], closed });
+  return place(model, { ...holding(empty(path, content, generation), units), closed });
 }
 
 function fork(model: Model, { path, source: name, anchor, sub }: Of<'fork'>, generation: number): Answer {
@@ -99,14 +120,14 @@ function fork(model: Model, { path, source: name, anchor, sub }: Of<'fork'>, gen
       present.fork?.source.path === name &&
       present.fork.sub === sub &&
       !present.closed &&
-      (!anchor || (anchor.position === present.fork.anchor && anchor.generation === present.generation));
+      (!anchor || (anchor.position === present.fork.anchor && isOffsetOf(present, anchor)));
     return isSame ? found(present) : refused('stream_exists');
   }
   const source = logAt(model, name);
   if (!source || source.state === 'expired') return refused('stream_not_found');
   if (source.state === 'deleted') return refused('stream_path_blocked');
   const position = anchor?.position ?? source.units.length;
-  if ((anchor && anchor.generation !== source.generation) || position > source.units.length) {
+  if ((anchor && !isOffsetOf(source, anchor)) || position > source.units.length) {
     return refused('offset_beyond_tail');
   }
   if (position < source.first) return refused('offset_gone');
@@ -114,6 +135,7 @@ function fork(model: Model, { path, source: name, anchor, sub }: Of<'fork'>, gen
   return place(model, {
     ...empty(path, source.content, generation),
     units: source.units.slice(0, position + sub),
+    generations: source.generations.slice(0, position + sub + 1),
     first: source.first,
     fork: { source, anchor: position, sub },
   });
@@ -124,11 +146,19 @@ const empty = (path: string, content: Content, generation: number): ModelLog => 
   state: 'live',
   content,
   generation,
+  generations: [generation],
   units: [],
   first: 0,
   closed: false,
   producers: {},
 });
+
+/** With units appended. */
+function holding(log: ModelLog, units: string[]): ModelLog {
+  log.units.push(...units);
+  log.generations.push(...units.map(() => log.generation));
+  return log;
+}
 
 const found = ({ units, closed, generation }: ModelLog): Answer => ({
   kind: 'found',
@@ -168,8 +198,7 @@ function append(model: Model, { path, content, units, close, producer, seq }: Of
   if (producer && producer.seq !== expected) return refused('producer_sequence_gap');
   if (seq !== undefined && log.last_seq !== undefined && seq <= log.last_seq) return refused('stream_seq_stale');
 
-  log.units.push(...units);
-  log.closed = close;
+  holding(log, units).closed = close;
   if (producer) log.producers[producer.id] = { epoch: producer.epoch, seq: producer.seq };
   if (seq !== undefined) log.last_seq = seq;
   return { kind: 'appended', tail: log.units.length };
@@ -205,7 +234,7 @@ function read(model: Model, { path, at }: Of<'read'>): Answer {
   if (!log || log.state === 'expired') return refused('stream_not_found');
   if (log.state === 'deleted') return refused('stream_deleted');
   if (!at) return { kind: 'read', units: log.units.slice(log.first) };
-  if (at.generation !== log.generation || at.position < log.first) return refused('offset_gone');
+  if (!isOffsetOf(log, at) || at.position < log.first) return refused('offset_gone');
   if (at.position > log.units.length) return refused('offset_beyond_tail');
   return { kind: 'read', units: log.units.slice(at.position) };
 }

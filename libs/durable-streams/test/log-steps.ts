@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { logAt, type Content, type Model, type Request } from './log-model.js';
+import { logAt, offsetIn, type Content, type Model, type Request } from './log-model.js';
 
 export const PATHS = ['a', 'b', 'c/d', 'e'];
 
@@ -101,7 +101,7 @@ export class Numbers {
 }
 
 /** The request that a draft comes to; undefined for one that makes no sense now. */
-export function requestOf(model: Model, numbers: Numbers, draft: Draft, isAlone: boolean): Request | undefined {
+export function requestOf(model: Model, numbers: Numbers, draft: Draft): Request | undefined {
   const { path } = draft;
   const log = logAt(model, path);
   switch (draft.do) {
@@ -115,13 +115,7 @@ export function requestOf(model: Model, numbers: Numbers, draft: Draft, isAlone:
       };
     case 'fork': {
       const source = logAt(model, draft.source);
-      // A fork has the generation of its source, so an offset of a fork that stood at its path before fits it too.
-      const isAgain = model.logs.some((other) => other.path === path && other.generation === source?.generation);
-      if (isAgain && !(isAlone && log?.state === 'live')) return undefined;
-      const anchor =
-        draft.at === null || !source
-          ? undefined
-          : { position: draft.at % (source.units.length + 2), generation: source.generation };
+      const anchor = draft.at === null || !source ? undefined : offsetIn(source, draft.at % (source.units.length + 2));
       return { do: 'fork', path, source: draft.source, anchor, sub: anchor ? draft.sub : 0 };
     }
     case 'append': {
@@ -145,11 +139,10 @@ export function requestOf(model: Model, numbers: Numbers, draft: Draft, isAlone:
       return { do: 'trim', path, upto: draft.at % ((log?.units.length ?? 0) + 2) };
     case 'read':
       if (draft.at === null || !log) return { do: 'read', path };
-      return { do: 'read', path, at: { position: draft.at % (log.units.length + 2), generation: log.generation } };
+      return { do: 'read', path, at: offsetIn(log, draft.at % (log.units.length + 2)) };
     case 'read stale': {
       const stale = model.logs.find((other) => other.path === path && other.state === 'removed');
-      if (!stale || stale.generation === log?.generation) return undefined;
-      return { do: 'read', path, at: { position: draft.at % (stale.units.length + 1), generation: stale.generation } };
+      return stale && { do: 'read', path, at: offsetIn(stale, draft.at % (stale.units.length + 1)) };
     }
   }
 }

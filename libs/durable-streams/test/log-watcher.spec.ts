@@ -41,9 +41,9 @@ describe('watching many logs', () => {
       { key: three, offset: 'now' },
     ]);
     expect(await viewer.seen(3)).toEqual([
+      { path: three.path, messages: [], next: 1, upToDate: true },
       { path: one.path, messages: ['b'], next: 2, upToDate: true },
       { path: two.path, messages: ['c'], next: 1, upToDate: true },
-      { path: three.path, messages: [], next: 1, upToDate: true },
     ]);
     await here.append(two, 'e', 'f');
     await elsewhere.append(three, 'g');
@@ -51,6 +51,15 @@ describe('watching many logs', () => {
       { path: two.path, messages: ['e', 'f'], next: 3, upToDate: true },
       { path: three.path, messages: ['g'], next: 2, upToDate: true },
     ]);
+  });
+
+  it('tells where now was of all that begin there before it shows any other', async () => {
+    const [long, one, two] = [await logWith(LONG, LONG), await logWith('a'), await logWith()];
+    const fromNow = [one, two].map((key) => ({ key, offset: 'now' }));
+    const { viewer } = watch([...fromStart(long), ...fromNow], { viewer: new Viewer().takeOneByOne() });
+    viewer.take();
+    viewer.take();
+    expect(await viewer.paths(3)).toEqual([one.path, two.path, long.path]);
   });
 
   it('sends those that are behind one frame each in turn, so that a long one holds up no other', async () => {

@@ -1,15 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { Module, type DynamicModule } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { createDataSource, platformPersistence, UnitOfWork, type Transaction } from '@holdfast/platform-postgres';
-import { PostgresSignals, RedisSignals, Signals } from '@holdfast/platform-signals';
-import { testPostgres, type TestPostgres } from '@holdfast/testing';
+import { UnitOfWork, type Transaction } from '@holdfast/platform-postgres';
 import {
-  DEFAULT_DURABLE_STREAMS_CONFIG,
-  DurableStreamsModule,
-  durableStreamsPersistence,
   ExpiredLogs,
-  formatOffset,
   isJson,
   LogCompactor,
   LogGarbage,
@@ -18,15 +10,15 @@ import {
   LogRetention,
   LogService,
   LogViewer,
+  offsetAt,
   pageBytes,
   type LogAppend,
   type LogCreate,
   type LogHead,
   type LogKey,
 } from '../src/index.js';
+import { atIntervals, startEngine } from './engine.js';
 import { TestView } from './test-view.js';
-
-const persistence = [platformPersistence, durableStreamsPersistence];
 
 /** A Redis that nobody listens at: the process hears no signal and is heard by none. */
 export const NO_REDIS = 'redis://127.0.0.1:1';
@@ -41,28 +33,10 @@ export interface LogsOptions {
   cacheBytes?: number;
 }
 
-@Module({})
-class Process {
-  static with(unitOfWork: UnitOfWork, signals: Signals, cacheBytes: number): DynamicModule {
-    const providers = [
-      { provide: UnitOfWork, useValue: unitOfWork },
-      { provide: Signals, useValue: signals },
-    ];
-    const engine = DurableStreamsModule.forRoot({ ...DEFAULT_DURABLE_STREAMS_CONFIG, cacheBytes });
-    return { module: Process, global: true, imports: [engine], providers, exports: [UnitOfWork, Signals] };
-  }
-}
-
 /** The engine as one process has it. Stop those of one database in the order in which they were started, last first. */
 export async function startLogs({ url, redisUrl, cacheBytes = 16 * 1024 * 1024 }: LogsOptions = {}) {
-  const database: TestPostgres | undefined = url === undefined ? await testPostgres(persistence) : undefined;
-  const databaseUrl = url ?? database!.url;
-  const config = { url: databaseUrl, poolSize: 6, applicationName: 'test' };
-  const dataSource = await createDataSource(config, persistence).initialize();
-  const unitOfWork = new UnitOfWork(dataSource);
-  const signals = redisUrl ? await RedisSignals.connect(redisUrl) : await PostgresSignals.connect(databaseUrl);
-  const process = Process.with(unitOfWork, signals, cacheBytes);
-  const app = await NestFactory.createApplicationContext(process, { logger: ['error'] });
+  const engine = await startEngine({ url, redisUrl, config: { cacheBytes }, unitOfWorkOf: (of) => new UnitOfWork(of) });
+  const { app, unitOfWork, signals } = engine;
   const log = app.get(LogService);
   const lifecycle = app.get(LogLifecycle);
   const reader = app.get(LogReader);
@@ -70,9 +44,10 @@ export async function startLogs({ url, redisUrl, cacheBytes = 16 * 1024 * 1024 }
   const retention = app.get(LogRetention);
 
   return {
-    url: databaseUrl,
+    url: engine.url,
     unitOfWork,
     signals,
+    stop: engine.stop,
     log,
     lifecycle,
     reader,
@@ -116,7 +91,7 @@ export async function startLogs({ url, redisUrl, cacheBytes = 16 * 1024 * 1024 }
 
     /** The offset of a position. */
     async offsetOf(key: LogKey, position: number): Promise<string> {
-      return formatOffset({ generation: (await reader.head(key)).generation, position });
+      return offsetAt(await reader.head(key), position);
     },
 
     follow: (key: LogKey, offset = '-1') => new TestView(viewer, key, offset),
@@ -162,13 +137,6 @@ export async function startLogs({ url, redisUrl, cacheBytes = 16 * 1024 * 1024 }
       );
       return row!;
     },
-
-    async stop(): Promise<void> {
-      await app.close();
-      await signals.onApplicationShutdown();
-      await dataSource.destroy();
-      await database?.drop();
-    },
   };
 }
 
@@ -188,7 +156,8 @@ export function gate(): { opened: Promise<void>; open: () => void } {
 
 /**
  * Plays a scenario over and over: its `work`, and something that happens between two steps of it, each time between two
- * others. A step is what a process asks PostgreSQL or the signals for. Returns between how many steps it happened.
+ * others. A step is what a process asks PostgreSQL or the signals for, but for what it asks at intervals: nobody waits
+ * for that. Returns between how many steps it happened.
  */
 export async function betweenAllSteps(
   process: Logs,
@@ -198,7 +167,7 @@ export async function betweenAllSteps(
     const { work, interfere } = await scenario();
     let step = 0;
     const before = async () => {
-      if (step++ === at) await interfere();
+      if (!atIntervals.getStore() && step++ === at) await interfere();
     };
     const restore = [
       delay(process.unitOfWork, 'statement', before),

@@ -1,14 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { Module, type DynamicModule } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { createDataSource, platformPersistence, UnitOfWork } from '@holdfast/platform-postgres';
-import { PostgresSignals, Signals } from '@holdfast/platform-signals';
-import { eventually, testPostgres } from '@holdfast/testing';
+import { UnitOfWork } from '@holdfast/platform-postgres';
+import { eventually } from '@holdfast/testing';
 import pg from 'pg';
 import {
-  DEFAULT_DURABLE_STREAMS_CONFIG,
-  DurableStreamsModule,
-  durableStreamsPersistence,
   ExpiredLogs,
   isJson,
   LogCompactor,
@@ -21,51 +15,22 @@ import {
   type LogCreate,
   type LogKey,
 } from '../src/index.js';
-
-const persistence = [platformPersistence, durableStreamsPersistence];
+import { startEngine } from './engine.js';
 
 export const unlimited = new AbortController().signal;
 
-@Module({})
-class Services {
-  static with(unitOfWork: UnitOfWork, signals: Signals): DynamicModule {
-    const providers = [
-      { provide: UnitOfWork, useValue: unitOfWork },
-      { provide: Signals, useValue: signals },
-    ];
-    return { module: Services, global: true, providers, exports: [UnitOfWork, Signals] };
-  }
-}
-
-@Module({})
-class App {
-  static with(unitOfWork: UnitOfWork, signals: Signals): DynamicModule {
-    // Nothing is kept in memory: what is read is what PostgreSQL has.
-    return {
-      module: App,
-      imports: [
-        Services.with(unitOfWork, signals),
-        DurableStreamsModule.forRoot({ ...DEFAULT_DURABLE_STREAMS_CONFIG, cacheBytes: 0 }),
-      ],
-    };
-  }
-}
-
 /** The log as one process has it, on a database of its own or on one that another process has too. */
-export async function startLogs(shared?: { url: string }) {
-  const database = shared ?? (await testPostgres(persistence));
-  const config = { url: database.url, poolSize: 6, applicationName: `test-${randomUUID()}` };
-  const dataSource = await createDataSource(config, persistence).initialize();
-  const unitOfWork = new UnitOfWork(dataSource);
-  const signals = await PostgresSignals.connect(database.url);
-  const app = await NestFactory.createApplicationContext(App.with(unitOfWork, signals), { logger: ['error'] });
+export async function startLogs({ url }: { url?: string } = {}) {
+  // Nothing is kept in memory: what is read is what PostgreSQL has.
+  const engine = await startEngine({ url, config: { cacheBytes: 0 }, unitOfWorkOf: (of) => new UnitOfWork(of) });
+  const { app, unitOfWork } = engine;
   const reader = app.get(LogReader);
   const lifecycle = app.get(LogLifecycle);
   const log = app.get(LogService);
 
   /** A transaction of somebody who is in no hurry. */
   async function begin() {
-    const client = new pg.Client({ connectionString: database.url });
+    const client = new pg.Client({ connectionString: engine.url });
     await client.connect();
     await client.query('BEGIN');
     const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
@@ -88,8 +53,9 @@ export async function startLogs(shared?: { url: string }) {
   }
 
   return {
-    url: database.url,
+    url: engine.url,
     unitOfWork,
+    stop: engine.stop,
     log,
     lifecycle,
     reader,
@@ -231,13 +197,6 @@ export async function startLogs(shared?: { url: string }) {
         key.path,
       ]);
       return { blocked: hold.blocked, commit: () => hold.end('COMMIT') };
-    },
-
-    async stop(): Promise<void> {
-      await app.close();
-      await signals.onApplicationShutdown();
-      await dataSource.destroy();
-      if (!shared && 'drop' in database) await (database as { drop(): Promise<void> }).drop();
     },
   };
 }

@@ -2,15 +2,9 @@ import { createPublicKey, randomUUID, verify } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Module, type DynamicModule } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { createDataSource, platformPersistence, UnitOfWork, type Transaction } from '@holdfast/platform-postgres';
-import { PostgresSignals, Signals } from '@holdfast/platform-signals';
-import { testPostgres } from '@holdfast/testing';
-import type { DataSource } from 'typeorm';
+import { Logger } from '@nestjs/common';
+import { UnitOfWork, type Transaction } from '@holdfast/platform-postgres';
 import {
-  DurableStreamsModule,
-  durableStreamsPersistence,
   LogLifecycle,
   LogReader,
   LogService,
@@ -25,8 +19,10 @@ import {
   type LogSubscriptionCreate,
   type SigningJwk,
 } from '../src/index.js';
+import { startEngine } from './engine.js';
 
-const persistence = [platformPersistence, durableStreamsPersistence];
+// Webhooks that fail say so.
+Logger.overrideLogger(false);
 
 const never = new AbortController().signal;
 
@@ -54,33 +50,11 @@ export class MortalUnitOfWork extends UnitOfWork {
   }
 }
 
-@Module({})
-class Services {
-  static with(unitOfWork: UnitOfWork, signals: Signals): DynamicModule {
-    const providers = [
-      { provide: UnitOfWork, useValue: unitOfWork },
-      { provide: Signals, useValue: signals },
-    ];
-    return { module: Services, global: true, providers, exports: [UnitOfWork, Signals] };
-  }
-}
-
-@Module({})
-class ProcessModule {
-  static with(unitOfWork: UnitOfWork, signals: Signals): DynamicModule {
-    const log = DurableStreamsModule.forRoot({ cacheBytes: 0, allowLoopbackWebhooks: true });
-    return { module: ProcessModule, imports: [Services.with(unitOfWork, signals), log] };
-  }
-}
-
 /** One process with the log and its subscriptions, on a database of its own or on one that another process has too. */
-export async function startProcess(shared?: { url: string }) {
-  const database = shared ?? (await testPostgres(persistence));
-  const config = { url: database.url, poolSize: 6, applicationName: `test-${randomUUID()}` };
-  const dataSource: DataSource = await createDataSource(config, persistence).initialize();
-  const unitOfWork = new MortalUnitOfWork(dataSource);
-  const signals = await PostgresSignals.connect(database.url);
-  const app = await NestFactory.createApplicationContext(ProcessModule.with(unitOfWork, signals), { logger: false });
+export async function startProcess({ url }: { url?: string } = {}) {
+  const config = { cacheBytes: 0, allowLoopbackWebhooks: true };
+  const engine = await startEngine({ url, config, unitOfWorkOf: (of) => new MortalUnitOfWork(of) });
+  const { app, unitOfWork, signals } = engine;
   const lifecycle = app.get(LogLifecycle);
   const log = app.get(LogService);
   const reader = app.get(LogReader);
@@ -89,7 +63,7 @@ export async function startProcess(shared?: { url: string }) {
   const deliveries = app.get(SubscriptionDeliveries);
 
   return {
-    url: database.url,
+    url: engine.url,
     unitOfWork,
     signals,
     lifecycle,
@@ -185,10 +159,7 @@ export async function startProcess(shared?: { url: string }) {
 
     async stop(): Promise<void> {
       await deliveries.settled();
-      await app.close();
-      await signals.onApplicationShutdown();
-      await dataSource.destroy();
-      if (!shared && 'drop' in database) await (database as { drop(): Promise<void> }).drop();
+      await engine.stop();
     },
   };
 }

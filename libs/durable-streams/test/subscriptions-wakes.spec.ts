@@ -179,6 +179,21 @@ describe('the wakes of a pull-wake subscription', () => {
       await unsubscribe();
     });
 
+    it.each([
+      ['its pattern', { pattern: 'events/*' }],
+      ['its name', { pattern: undefined, streams: ['events/a'] }],
+    ])('by a signal of a process too that wrote to the stream before it was linked by %s', async (_, create) => {
+      const project_id = project();
+      await api.make(stream(project_id, 'events/a'));
+      await other.append(stream(project_id, 'events/a'));
+      await api.subscribe(project_id, create);
+      let signals = 0;
+      const unsubscribe = await api.signals.subscribe(WAKES_CHANNEL, () => (signals += 1));
+      await other.append(stream(project_id, 'events/a'));
+      await eventually(() => expect(signals).toBeGreaterThan(0));
+      await unsubscribe();
+    });
+
     it('not at all when the stream is deleted first', async () => {
       const key = await subscribed();
       await api.waker.run(new AbortController().signal);

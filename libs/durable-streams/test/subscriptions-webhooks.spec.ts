@@ -1,6 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto';
 import { eventually } from '@holdfast/testing';
-import { SigningKeys, type LogSubscriptionCreate } from '../src/index.js';
+import { ANNOUNCED_S, RETIRED_AFTER_S, SigningKeys, type LogSubscriptionCreate } from '../src/index.js';
+import { WakeTokens } from '../src/subscriptions/wake-tokens.js';
 import {
   allOf,
   fail,
@@ -372,6 +373,55 @@ describe('the wakes of a webhook subscription', () => {
       await restarted.stop();
       await fellow.stop();
       await fresh.stop();
+    });
+
+    describe('by another key after a rotation', () => {
+      let fresh: Process;
+      beforeEach(async () => (fresh = await startProcess()));
+      afterEach(() => fresh.stop());
+
+      /** As a process that was started after so much time had passed. */
+      const later = async (seconds = 0) => {
+        await fresh.unitOfWork.query(
+          `UPDATE log_signing_keys SET created_at = created_at - make_interval(secs => $1)`,
+          [seconds],
+        );
+        return new SigningKeys(fresh.unitOfWork);
+      };
+      const published = async (keys: SigningKeys) => (await keys.published()).map(({ kid }) => kid);
+
+      it('that was published long enough for every receiver to know it (S7)', async () => {
+        const { kid: first } = await fresh.keys.jwk();
+        const { kid: second } = await fresh.keys.rotate();
+        expect(await published(fresh.keys)).toEqual([second, first]);
+        expect((await (await later(ANNOUNCED_S - 60)).jwk()).kid).toBe(first);
+        const keys = await later(60);
+        expect(await keys.signatureOf(Buffer.from('{}'))).toContain(`kid=${second},`);
+        expect(await published(keys)).toEqual([second, first]);
+      });
+
+      it('while the one before is published and its tokens count for a day (S7)', async () => {
+        const { kid: first } = await fresh.keys.jwk();
+        const wake = { project_id: project(), subscription: 1, generation: 1 };
+        const token = await new WakeTokens(fresh.keys).issue(wake);
+        const { kid: second } = await fresh.keys.rotate();
+        const before = await later(RETIRED_AFTER_S - 60);
+        expect(await published(before)).toEqual([second, first]);
+        expect(await new WakeTokens(before).verify(token)).toEqual(wake);
+        expect(await new WakeTokens(before).issue(wake)).not.toBe(token);
+        const after = await later(60);
+        expect(await published(after)).toEqual([second]);
+        await expect(new WakeTokens(after).verify(token)).rejects.toMatchObject({ code: 'wake_token_invalid' });
+      });
+
+      it('which removes the keys that are not published any more (S7)', async () => {
+        const { kid: first } = await fresh.keys.jwk();
+        const { kid: second } = await fresh.keys.rotate();
+        const { kid: third } = await (await later(RETIRED_AFTER_S)).rotate();
+        const stored = await fresh.unitOfWork.query<{ kid: string }>(`SELECT kid FROM log_signing_keys`);
+        expect(stored.map(({ kid }) => kid).sort()).toEqual([second, third].sort());
+        expect(stored).not.toContainEqual({ kid: first });
+      });
     });
   });
 });

@@ -27,13 +27,11 @@ export function principalOf(request: object): Principal {
 export class RequestAuthentication {
   constructor(private readonly apiKeys: ApiKeys) {}
 
-  /** The same without waiting, where the credential was found to be good a moment ago; else undefined. */
+  /** Without waiting, where the credential was found to be good a moment ago; else undefined. Only its caller learns it: `principalOf` does not. */
   known(request: AuthenticatedRequest): Principal | undefined {
     const { authorization } = request.headers;
     if (!authorization?.startsWith(BEARER_PREFIX)) return undefined;
-    const principal = this.apiKeys.known(authorization.slice(BEARER_PREFIX.length));
-    if (principal) principals.set(request, principal);
-    return principal;
+    return this.apiKeys.known(authorization.slice(BEARER_PREFIX.length));
   }
 
   /** Throws `unauthenticated`. */

@@ -10,14 +10,17 @@ interface Begun {
   isEventStream: boolean;
 }
 
-const begun = new WeakMap<ServerResponse, Begun>();
+/** On the response itself: a WeakMap of all that are under way costs more, most of it when garbage is collected. */
+const BEGUN = Symbol('begun');
 
-export function beginResponse(response: ServerResponse, request_id: string, isOfPage: boolean): void {
-  begun.set(response, { request_id, isOfPage, isEventStream: false });
+type LaneResponse = ServerResponse & { [BEGUN]?: Begun };
+
+export function beginResponse(response: LaneResponse, request_id: string, isOfPage: boolean): void {
+  response[BEGUN] = { request_id, isOfPage, isEventStream: false };
 }
 
-export function isEventStream(response: ServerResponse): boolean {
-  return begun.get(response)?.isEventStream ?? false;
+export function isEventStream(response: LaneResponse): boolean {
+  return response[BEGUN]?.isEventStream ?? false;
 }
 
 const ALWAYS = [
@@ -32,11 +35,11 @@ const ALWAYS = [
  * one by one costs more than an append is judged in. Others have got them before.
  */
 export function writeHead(
-  response: ServerResponse,
+  response: LaneResponse,
   status: number,
   headers: Record<string, string | number>,
 ): ServerResponse {
-  const state = begun.get(response);
+  const state = response[BEGUN];
   if (!state) return response.writeHead(status, headers);
   const lines: (string | number)[] = [...ALWAYS, state.request_id];
   if (state.isOfPage) lines.push('access-control-expose-headers', EXPOSED_HEADERS.join(', '));

@@ -31,11 +31,11 @@ export class SignalBuffer {
   ) {}
 
   add(channel: string, payload: string): void {
-    const isTooLong = Buffer.byteLength(channel) > MAX_CHANNEL_BYTES;
-    if (isTooLong || !this.isConnected() || this.waiting.size >= MAX_WAITING) return this.drop(1);
+    if (isLongerThan(MAX_CHANNEL_BYTES, channel) || !this.isConnected() || this.waiting.size >= MAX_WAITING)
+      return this.drop(1);
 
     const signal = { channel, payload: fits(payload) ? payload : '' };
-    this.waiting.set(JSON.stringify([channel, signal.payload]), signal);
+    this.waiting.set(`${channel.length} ${channel}${signal.payload}`, signal);
     this.schedule();
   }
 
@@ -74,7 +74,16 @@ export class SignalBuffer {
   }
 }
 
-/** JSON text has at least a byte per character: longer payloads need no encoding to be refused. */
+/** Bytes of UTF-8 for one of UTF-16, and of JSON text (`\u0000`). */
+const [LONGEST_CHARACTER, LONGEST_ESCAPE] = [3, 6];
+const QUOTES = 2;
+
+/** Whether its UTF-8 is; nothing is encoded for what is short or long enough in any case. */
+function isLongerThan(limit: number, text: string): boolean {
+  return text.length > limit || (text.length * LONGEST_CHARACTER > limit && Buffer.byteLength(text) > limit);
+}
+
 function fits(payload: string): boolean {
-  return payload.length <= MAX_PAYLOAD_BYTES && Buffer.byteLength(JSON.stringify(payload)) <= MAX_PAYLOAD_BYTES;
+  if (payload.length * LONGEST_ESCAPE + QUOTES <= MAX_PAYLOAD_BYTES) return true;
+  return payload.length <= MAX_PAYLOAD_BYTES && !isLongerThan(MAX_PAYLOAD_BYTES, JSON.stringify(payload));
 }

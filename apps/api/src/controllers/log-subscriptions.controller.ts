@@ -39,7 +39,8 @@ import {
 import { CurrentPrincipal, Permit, Public, type Principal } from '@holdfast/platform-auth';
 import { decodeCursor, encodeCursor } from '@holdfast/platform-http';
 import { isReservedLogPath } from '@holdfast/sessions-streams';
-import { baseUrlOf, checkedPath } from '../log/stream-path.js';
+import { PublicUrl } from '../log/public-url.js';
+import { checkedPath } from '../log/stream-path.js';
 
 /**
  * Subscriptions of the Durable Streams protocol (section 6): they wake workers when streams have something new. Workers
@@ -53,6 +54,7 @@ export class LogSubscriptionsController {
     private readonly subscriptions: SubscriptionsService,
     private readonly wakes: SubscriptionWakes,
     private readonly keys: SigningKeys,
+    private readonly publicUrl: PublicUrl,
   ) {}
 
   /** The public keys by which receivers of webhooks know that a call is ours, as a JWK Set (RFC 7517). */
@@ -61,7 +63,7 @@ export class LogSubscriptionsController {
   @Header('content-type', 'application/jwk-set+json')
   @Header('cache-control', 'public, max-age=300')
   async fetchSigningKeys(): Promise<{ keys: SigningJwk[] }> {
-    return { keys: [await this.keys.jwk()] };
+    return { keys: await this.keys.published() };
   }
 
   /** Makes a subscription under the caller's id. Sent again with the same content, it changes nothing. */
@@ -81,7 +83,7 @@ export class LogSubscriptionsController {
         streams: body.streams?.map(streamPath),
         wake_stream: body.wake_stream && wakeStreamPath(body.wake_stream),
       },
-      baseUrlOf(request.raw),
+      this.publicUrl.baseFor(request.raw),
     );
     void reply.status(created ? HttpStatus.CREATED : HttpStatus.OK);
     return shown(subscription);

@@ -11,7 +11,8 @@ import {
 import { readBody, writeHead, type DirectRequest, type DirectRoute } from '@holdfast/platform-http';
 import { isReservedLogPath } from '@holdfast/sessions-streams';
 import { appendHeaders, headHeaders, lifetimeHeaders } from './stream-headers.js';
-import { streamPathOf, streamUrlOf } from './stream-path.js';
+import { PublicUrl } from './public-url.js';
+import { streamPathOf } from './stream-path.js';
 import { StreamReading } from './stream-reading.js';
 import { parseAppend, parseCreate } from './stream-request.js';
 
@@ -23,6 +24,7 @@ export class OwnStreams {
     private readonly log: LogService,
     private readonly reader: LogReader,
     private readonly reading: StreamReading,
+    private readonly publicUrl: PublicUrl,
   ) {}
 
   readonly route: DirectRoute = {
@@ -41,7 +43,7 @@ export class OwnStreams {
     const create = parseCreate(ownKeyOf(request), raw.headers, await readBody(raw));
     if (create.fork) refuseReserved(create.fork.source_path);
     const { head, created } = await this.lifecycle.create(create);
-    const location = created && { location: streamUrlOf(raw, path) };
+    const location = created && { location: `${this.publicUrl.baseFor(raw)}${path}` };
     writeHead(response, created ? 201 : 200, { ...headHeaders(head), ...location }).end();
   }
 

@@ -1,4 +1,4 @@
-import { formatOffset, SseFrame, type LogHead, type LogPage, type ViewFrames } from '@holdfast/durable-streams';
+import { offsetAt, SseFrame, type LogHead, type LogPage, type ViewFrames } from '@holdfast/durable-streams';
 import { isDomainError, type DomainError } from '@holdfast/platform-errors';
 import { problemOf } from '@holdfast/platform-http';
 import { SessionNotFound } from '@holdfast/platform-postgres';
@@ -33,10 +33,10 @@ function sharedFrame(head: LogHead, page: LogPage): SseFrame {
 
 const CLOSE = Buffer.from(']}\n\n');
 
-function frameOf({ path, generation }: LogHead, { next, parts, upToDate }: LogPage): SseFrame {
+function frameOf(head: LogHead, { next, parts, upToDate }: LogPage): SseFrame {
   const known = {
-    session_id: sessionIdOfLog(path),
-    next_offset: formatOffset({ generation, position: next }),
+    session_id: sessionIdOfLog(head.path),
+    next_offset: offsetAt(head, next),
     up_to_date: upToDate,
   };
   // The messages are JSON already, and go out as they are stored.

@@ -1,10 +1,8 @@
-import { formatOffset, nextCursor, type AppendOutcome, type LogHead, type LogPage } from '@holdfast/durable-streams';
+import { nextCursor, offsetAt, type AppendOutcome, type LogHead, type LogPage } from '@holdfast/durable-streams';
 import type { DomainError } from '@holdfast/platform-errors';
 
 /** Headers of the Durable Streams protocol, by lower-case name. */
 export type StreamHeaders = Record<string, string>;
-
-const offsetAt = ({ generation }: LogHead, position: number) => formatOffset({ generation, position });
 
 const CLOSED: StreamHeaders = { 'stream-closed': 'true' };
 

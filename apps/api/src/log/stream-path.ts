@@ -1,5 +1,3 @@
-import type { IncomingMessage } from 'node:http';
-import type { TLSSocket } from 'node:tls';
 import { StreamPathInvalid } from '@holdfast/durable-streams';
 
 export const STREAM_ROOT = '/v1/stream/';
@@ -68,11 +66,3 @@ export function sourcePathOf(header: string): string {
   if (at >= 0) return streamPathOf(header.slice(at));
   throw StreamPathInvalid({ reason: `Stream-Forked-From is the path of a stream's URL: "${STREAM_ROOT}…".` });
 }
-
-/** Scheme and host by which the caller reached the api. */
-export function baseUrlOf({ headers, socket }: IncomingMessage): string {
-  return `${(socket as TLSSocket).encrypted ? 'https' : 'http'}://${headers.host ?? `${socket.localAddress}:${socket.localPort}`}`;
-}
-
-/** The stream's absolute URL, as the caller named it. */
-export const streamUrlOf = (request: IncomingMessage, urlPath: string): string => `${baseUrlOf(request)}${urlPath}`;

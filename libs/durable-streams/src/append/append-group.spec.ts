@@ -1,5 +1,6 @@
 import type { LogHead } from '../log-head.js';
 import { judgeGroup } from './append-group.js';
+import { keyed } from './log-append.js';
 
 const MIB = 1024 * 1024;
 const LOG = { project_id: 'p', path: 'log' };
@@ -9,7 +10,7 @@ function segmentsOf(content_type: string, ...appends: Buffer[][]) {
   const head = { ...LOG, id: 1, version: 0, content_type, tail: 100, state: 'live', last_seq: null } as LogHead;
   const known = new Map([['p log', { head, producers: new Map() }]]);
   const judged = judgeGroup(
-    appends.map((messages) => ({ ...LOG, messages })),
+    appends.map((messages) => keyed({ ...LOG, messages })),
     known,
   );
   expect(judged.outcomes.every(({ kind }) => kind === 'appended')).toBe(true);

@@ -1,7 +1,7 @@
-import { isJson, keyOf, type LogHead, type ProducerState } from '../log-head.js';
+import { isJson, type LogHead, type ProducerState } from '../log-head.js';
 import type { LogChanges, LogSegment } from '../log.repository.js';
 import { judgeAppend } from './append-verdict.rules.js';
-import type { AppendOutcome, LogAppend } from './log-append.js';
+import type { AppendOutcome, KeyedAppend, LogAppend } from './log-append.js';
 
 /** A log as far as appends depend on it. */
 export interface KnownLog {
@@ -11,58 +11,62 @@ export interface KnownLog {
   producers: Map<string, ProducerState | undefined>;
 }
 
+/** A log that a group changes, as it is once that is committed. */
+export interface ChangedLog {
+  readonly known: KnownLog & { head: LogHead };
+  readonly segments: LogSegment[];
+}
+
 export interface JudgedGroup {
   /** In the order of the appends. */
   outcomes: AppendOutcome[];
   changes: LogChanges;
-  /** The changed logs as they are once `changes` are committed, in the order of `changes.heads`. */
-  after: Map<string, { known: KnownLog & { head: LogHead }; segments: LogSegment[] }>;
+  /** The changed logs, in the order of `changes.heads`. */
+  after: Map<string, ChangedLog>;
 }
 
 /**
  * Judges a group of appends one after the other, each against what the ones before it leave, and gathers what passes.
  * `known` must hold every log and producer that they name; it is not changed.
  */
-export function judgeGroup(appends: LogAppend[], known: Map<string, KnownLog>): JudgedGroup {
+export function judgeGroup(appends: KeyedAppend[], known: Map<string, KnownLog>): JudgedGroup {
   const drafts = new Map<string, Draft>();
-  const outcomes = appends.map((append): AppendOutcome => {
-    const key = keyOf(append);
-    const log = drafts.get(key)?.after ?? known.get(key);
+  const outcomes = appends.map(({ key, append }): AppendOutcome => {
+    let draft = drafts.get(key);
+    const log = draft?.known ?? known.get(key);
     const last = append.producer && log?.producers.get(append.producer.id);
     const verdict = judgeAppend(append, log?.head, last);
     if (verdict) return verdict;
-    let draft = drafts.get(key);
     if (!draft) drafts.set(key, (draft = new Draft(log as KnownLog & { head: LogHead })));
     return { kind: 'appended', head: draft.add(append) };
   });
-  const changed = [...drafts.entries()].sort(([, a], [, b]) => a.before.head.id - b.before.head.id);
-  const after = new Map(
-    changed.map(([key, draft]) => [key, { known: draft.after, segments: draft.segments() }] as const),
-  );
-  return { outcomes, after, changes: changesOf(changed.map(([key, draft]) => ({ draft, ...after.get(key)! }))) };
+  const changes: LogChanges = { heads: [], segments: [], producers: [] };
+  for (const draft of drafts.values()) draft.conclude(changes);
+  return { outcomes, changes, after: drafts };
 }
 
 /** One log while a group is judged. */
-class Draft {
-  readonly after: KnownLog & { head: LogHead };
-  readonly changedProducers = new Set<string>();
-  /** Whether more than the tail changes. */
-  restIsChanged = false;
+class Draft implements ChangedLog {
+  readonly known: KnownLog & { head: LogHead };
+  segments: LogSegment[] = [];
   private readonly messages: Buffer[] = [];
+  private changedProducers: Set<string> | undefined;
+  /** Whether more than the tail changes. */
+  private restIsChanged = false;
 
-  constructor(readonly before: KnownLog & { head: LogHead }) {
-    this.after = { ...before };
+  constructor(private readonly before: KnownLog & { head: LogHead }) {
+    this.known = { head: before.head, producers: before.producers };
   }
 
   /** The head as it is after the append. */
   add({ messages, producer, seq, close, writer }: LogAppend): LogHead {
-    const head = { ...this.after.head, version: this.before.head.version + 1 };
+    const head = { ...this.known.head, version: this.before.head.version + 1 };
     head.tail += isJson(head) ? messages.length : messages.reduce((sum, { length }) => sum + length, 0);
     this.messages.push(...messages);
     if (producer) {
-      if (this.after.producers === this.before.producers) this.after.producers = new Map(this.before.producers);
-      this.after.producers.set(producer.id, { epoch: producer.epoch, seq: producer.seq });
-      this.changedProducers.add(producer.id);
+      if (this.known.producers === this.before.producers) this.known.producers = new Map(this.before.producers);
+      this.known.producers.set(producer.id, { epoch: producer.epoch, seq: producer.seq });
+      (this.changedProducers ??= new Set()).add(producer.id);
     }
     if (seq !== undefined || close || writer !== undefined) this.restIsChanged = true;
     if (seq !== undefined) head.last_seq = seq;
@@ -74,15 +78,29 @@ class Draft {
       head.epoch = writer?.epoch ?? null;
       head.turn_id = writer?.turn_id ?? null;
     }
-    return (this.after.head = head);
+    return (this.known.head = head);
   }
 
-  segments(): LogSegment[] {
-    return isJson(this.before.head)
-      ? jsonSegments(this.messages, this.before.head.tail)
-      : byteSegments(this.messages, this.before.head.tail);
+  /** After the last append: adds what becomes of the log to `changes`. */
+  conclude({ heads, segments, producers }: LogChanges): void {
+    const { version, tail: start } = this.before.head;
+    const { project_id, id, tail } = this.known.head;
+    heads.push({ project_id, id, version, tail, rest: this.restIsChanged ? restOf(this.known.head) : undefined });
+    this.segments = isJson(this.before.head) ? jsonSegments(this.messages, start) : byteSegments(this.messages, start);
+    for (const segment of this.segments) segments.push({ log_id: id, ...segment });
+    for (const producer_id of this.changedProducers ?? []) {
+      producers.push({ log_id: id, producer_id, ...this.known.producers.get(producer_id)! });
+    }
   }
 }
+
+const restOf = ({ closed, closed_by, last_seq, epoch, turn_id }: LogHead) => ({
+  closed,
+  closed_by,
+  last_seq,
+  epoch,
+  turn_id,
+});
 
 /** A segment is read whole, so a large append becomes several. */
 const SEGMENT_BYTES = 1024 * 1024;
@@ -111,6 +129,7 @@ function jsonSegment(messages: Buffer[], start: number): LogSegment {
 
 /** Joined by commas. Messages of one array stand so in its body already, and are not copied for it. */
 function joinMessages(messages: Buffer[]): Buffer {
+  if (messages.length === 1) return messages[0]!;
   const runs: Buffer[] = [];
   for (let from = 0; from < messages.length;) {
     const first = messages[from]!;
@@ -151,33 +170,3 @@ function endOfSegment(bytes: Buffer, from: number): number {
   for (let back = 0; back < 4; back++) if ((bytes[end - back]! & 0xc0) !== 0x80) return end - back;
   return end;
 }
-
-function changesOf(changed: { draft: Draft; segments: LogSegment[] }[]): LogChanges {
-  return {
-    heads: changed.map(({ draft }) => ({
-      project_id: draft.after.head.project_id,
-      id: draft.after.head.id,
-      version: draft.before.head.version,
-      tail: draft.after.head.tail,
-      rest: draft.restIsChanged ? restOf(draft.after.head) : undefined,
-    })),
-    segments: changed.flatMap(({ draft: { after }, segments }) =>
-      segments.map((segment) => ({ ...segment, log_id: after.head.id })),
-    ),
-    producers: changed.flatMap(({ draft: { after, changedProducers } }) =>
-      [...changedProducers].map((producer_id) => ({
-        ...after.producers.get(producer_id)!,
-        log_id: after.head.id,
-        producer_id,
-      })),
-    ),
-  };
-}
-
-const restOf = ({ closed, closed_by, last_seq, epoch, turn_id }: LogHead) => ({
-  closed,
-  closed_by,
-  last_seq,
-  epoch,
-  turn_id,
-});

@@ -6,7 +6,7 @@ import { keyOf } from '../log-head.js';
 import { LogRepository, type WriteResult } from '../log.repository.js';
 import { judgeGroup, type JudgedGroup, type KnownLog } from './append-group.js';
 import { KnownLogs } from './known-logs.js';
-import type { AppendOutcome, LogAppend } from './log-append.js';
+import type { AppendOutcome, KeyedAppend, LogAppend } from './log-append.js';
 
 const MAX_WAITING_BYTES = 64 * 1024 * 1024;
 const MAX_GROUP_BYTES = 4 * 1024 * 1024;
@@ -17,9 +17,7 @@ const BUSY_LIMIT_MS = 5_000;
 const FIRST_BUSY_PAUSE_MS = 2;
 const LONGEST_BUSY_PAUSE_MS = 100;
 
-interface Waiting {
-  append: LogAppend;
-  key: string;
+interface Waiting extends KeyedAppend {
   bytes: number;
   since: number;
   settle: (outcome: AppendOutcome) => void;
@@ -70,7 +68,7 @@ export class AppendQueue {
       // Requests that have arrived but are not read yet join the group: fewer commits, and so less work for each append.
       await new Promise(setImmediate);
       const group = this.takeGroup();
-      if (group.length) this.conclude(group, await this.commit(group.map(({ append }) => append)));
+      if (group.length) this.conclude(group, await this.commit(group));
       else await sleep(FIRST_BUSY_PAUSE_MS);
     }
     this.flushing = false;
@@ -128,43 +126,42 @@ export class AppendQueue {
     settle(outcome);
   }
 
-  private async commit(appends: LogAppend[]): Promise<Attempt[]> {
+  private async commit(appends: KeyedAppend[]): Promise<Attempt[]> {
     try {
       const { judged, known } = await this.judge(appends);
       const results = judged.changes.heads.length ? await this.repository.write(judged.changes) : [];
       return this.settleLogs(appends, judged, known, results);
     } catch (cause) {
       // Whether it was committed is not known.
-      for (const append of appends) this.logs.forget(keyOf(append));
+      for (const { key } of appends) this.logs.forget(key);
       return appends.map(() => ({ kind: 'refused', error: LogUnavailable(undefined, { cause }) }));
     }
   }
 
   /** Nobody is refused, nor told of a duplicate, by what may be out of date. */
-  private async judge(appends: LogAppend[]): Promise<{ judged: JudgedGroup; known: Map<string, KnownLog> }> {
+  private async judge(appends: KeyedAppend[]): Promise<{ judged: JudgedGroup; known: Map<string, KnownLog> }> {
     const { known, fresh } = await this.logs.of(appends);
     const judged = judgeGroup(appends, known);
-    const doubtful = appends.filter(
-      (append, index) => judged.outcomes[index]!.kind !== 'appended' && !fresh.has(keyOf(append)),
-    );
+    const doubtful = appends.filter(({ key }, index) => judged.outcomes[index]!.kind !== 'appended' && !fresh.has(key));
     if (!doubtful.length) return { judged, known };
-    const keys = new Set(doubtful.map(keyOf));
+    const keys = new Set(doubtful.map(({ key }) => key));
     await this.logs.refresh(
-      appends.filter((append) => keys.has(keyOf(append))),
+      appends.filter(({ key }) => keys.has(key)),
       known,
     );
     return { judged: judgeGroup(appends, known), known };
   }
 
   private settleLogs(
-    appends: LogAppend[],
+    appends: KeyedAppend[],
     judged: JudgedGroup,
     known: Map<string, KnownLog>,
     results: WriteResult[],
   ): Attempt[] {
     const failed = new Map<string, Exclude<WriteResult, 'written'>>();
-    [...judged.after].forEach(([key, log], index) => {
-      const result = results[index]!;
+    let index = 0;
+    for (const [key, log] of judged.after) {
+      const result = results[index++]!;
       if (result === 'written') {
         this.logs.remember(key, log.known);
         this.hub.announce({ head: log.known.head, segments: log.segments });
@@ -172,14 +169,15 @@ export class AppendQueue {
         this.logs.forget(key);
         failed.set(key, result);
       }
-    });
+    }
     for (const [key, { head, producers }] of known) {
       if (judged.after.has(key)) continue;
       if (head?.state === 'live') this.logs.remember(key, { head, producers });
       else this.logs.forget(key);
     }
-    return appends.map((append, index) => {
-      const failure = failed.get(keyOf(append));
+    if (!failed.size) return judged.outcomes;
+    return appends.map(({ key }, index) => {
+      const failure = failed.get(key);
       return failure ? { kind: failure } : judged.outcomes[index]!;
     });
   }

@@ -23,6 +23,7 @@ const OPEN: LogHead = {
   fork_at: 0,
   lineage_ids: [],
   lineage_ends: [],
+  lineage_generations: [],
   epoch: null,
   turn_id: null,
   subscribed: false,

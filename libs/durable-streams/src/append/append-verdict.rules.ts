@@ -11,7 +11,7 @@ import {
   TurnMismatch,
 } from '../durable-streams.errors.js';
 import { isSameContentType, type LogHead, type ProducerState } from '../log-head.js';
-import { formatOffset } from '../offsets/log-offset.js';
+import { offsetAt } from '../offsets/log-offset.js';
 import type { AppendOutcome, LogAppend } from './log-append.js';
 
 /**
@@ -52,7 +52,7 @@ function judgeClosure({ messages, close, producer }: LogAppend, head: LogHead): 
   return refused(
     StreamClosed({
       path: head.path,
-      next_offset: formatOffset({ generation: head.generation, position: head.tail }),
+      next_offset: offsetAt(head, head.tail),
     }),
   );
 }

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from '@holdfast/platform-postgres';
-import { keyOf, type LogHead } from '../log-head.js';
+import { keyOf, type LogHead, type LogKey } from '../log-head.js';
 import { LogRepository } from '../log.repository.js';
 import type { KnownLog } from './append-group.js';
-import type { LogAppend } from './log-append.js';
+import type { KeyedAppend } from './log-append.js';
 
 /** Logs whose heads are remembered. */
 const MAX_LOGS = 10_000;
@@ -23,22 +23,23 @@ export class KnownLogs {
   constructor(private readonly repository: LogRepository) {}
 
   /** What `appends` depend on: as remembered, else as it is now. `fresh` holds the logs that were read now. */
-  async of(appends: LogAppend[]): Promise<{ known: Map<string, KnownLog>; fresh: Set<string> }> {
+  async of(appends: KeyedAppend[]): Promise<{ known: Map<string, KnownLog>; fresh: Set<string> }> {
     const known = new Map<string, KnownLog>();
-    for (const append of appends) {
-      const log = this.remembered.get(keyOf(append));
-      if (log) known.set(keyOf(append), log);
+    const missing: KeyedAppend[] = [];
+    for (const one of appends) {
+      const log = this.remembered.get(one.key);
+      if (log) known.set(one.key, log);
+      else missing.push(one);
     }
-    const missing = appends.filter((append) => !known.has(keyOf(append)));
     if (missing.length) await this.refresh(missing, known);
     await this.readProducers(appends, known);
-    return { known, fresh: new Set(missing.map(keyOf)) };
+    return { known, fresh: new Set(missing.map(({ key }) => key)) };
   }
 
   /** For a transaction: locks the logs in id order, and reads them then. */
-  async lock(tx: Transaction, appends: LogAppend[]): Promise<Map<string, KnownLog>> {
+  async lock(tx: Transaction, appends: KeyedAppend[]): Promise<Map<string, KnownLog>> {
     const known = new Map<string, KnownLog>();
-    for (const append of appends) known.set(keyOf(append), { head: undefined, producers: new Map() });
+    for (const { key } of appends) known.set(key, { head: undefined, producers: new Map() });
     for (const head of await this.repository.lockHeads(tx, distinct(appends))) {
       known.set(keyOf(head), { head, producers: new Map() });
     }
@@ -58,25 +59,26 @@ export class KnownLogs {
   }
 
   /** As it is now, into `known`. Heads and producers as of one moment: the duplicate of an append that a head lacks would get too low an offset. */
-  async refresh(appends: LogAppend[], known: Map<string, KnownLog>): Promise<void> {
-    for (const append of appends) known.set(keyOf(append), { head: undefined, producers: new Map() });
-    const names = appends.flatMap(({ project_id, path, producer }) =>
-      producer ? [{ project_id, path, producer_id: producer.id }] : [],
+  async refresh(appends: KeyedAppend[], known: Map<string, KnownLog>): Promise<void> {
+    for (const { key } of appends) known.set(key, { head: undefined, producers: new Map() });
+    const names = appends.flatMap(({ key, append: { project_id, path, producer } }) =>
+      producer ? [{ key, project_id, path, producer_id: producer.id }] : [],
     );
     for (const { head, producers } of await this.repository.headsWithProducers(distinct(appends), names)) {
       known.set(keyOf(head), { head, producers: new Map(producers.map(([id, epoch, seq]) => [id, { epoch, seq }])) });
     }
-    for (const { project_id, path, producer_id } of names) {
-      const { producers } = known.get(keyOf({ project_id, path }))!;
+    for (const { key, producer_id } of names) {
+      const { producers } = known.get(key)!;
       if (!producers.has(producer_id)) producers.set(producer_id, undefined);
     }
   }
 
-  private async readProducers(appends: LogAppend[], known: Map<string, KnownLog>, tx?: Transaction): Promise<void> {
+  private async readProducers(appends: KeyedAppend[], known: Map<string, KnownLog>, tx?: Transaction): Promise<void> {
     const unknown = new Map<string, { project_id: string; log_id: number; producer_id: string; log: KnownLog }>();
-    for (const append of appends) {
-      const log = known.get(keyOf(append));
-      if (!append.producer || !log?.head || log.producers.has(append.producer.id)) continue;
+    for (const { key, append } of appends) {
+      if (!append.producer) continue;
+      const log = known.get(key);
+      if (!log?.head || log.producers.has(append.producer.id)) continue;
       const { id: producer_id } = append.producer;
       unknown.set(`${log.head.id} ${producer_id}`, {
         project_id: append.project_id,
@@ -93,6 +95,6 @@ export class KnownLogs {
   }
 }
 
-function distinct(appends: LogAppend[]): LogAppend[] {
-  return [...new Map(appends.map((append) => [keyOf(append), append])).values()];
+function distinct(appends: KeyedAppend[]): LogKey[] {
+  return [...new Map(appends.map(({ key, append }) => [key, append])).values()];
 }

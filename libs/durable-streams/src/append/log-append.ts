@@ -1,5 +1,5 @@
 import type { DomainError } from '@holdfast/platform-errors';
-import type { LogHead, LogKey, Producer } from '../log-head.js';
+import { keyOf, type LogHead, type LogKey, type Producer } from '../log-head.js';
 
 /** Who may append to a reserved log from outside: the runner of one attempt of one turn. */
 export interface LogAuthor {
@@ -23,6 +23,14 @@ export interface LogAppend extends LogKey {
   /** Set by the server's own writes that begin or end somebody's right to append. */
   writer?: LogAuthor | null;
 }
+
+/** An append and the key of its log, which is made once: making and hashing one costs as much as judging. */
+export interface KeyedAppend {
+  key: string;
+  append: LogAppend;
+}
+
+export const keyed = (append: LogAppend): KeyedAppend => ({ key: keyOf(append), append });
 
 /** What became of one append. */
 export type AppendOutcome =

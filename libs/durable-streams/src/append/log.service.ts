@@ -6,7 +6,7 @@ import { LogRepository } from '../log.repository.js';
 import { judgeGroup, type JudgedGroup } from './append-group.js';
 import { AppendQueue } from './append-queue.js';
 import { KnownLogs } from './known-logs.js';
-import type { AppendOutcome, LogAppend } from './log-append.js';
+import { keyed, type AppendOutcome, type LogAppend } from './log-append.js';
 
 /**
  * The two doors of the log: `append` commits by itself, in groups; `appendWithin` joins the transaction that makes a
@@ -42,7 +42,8 @@ export class LogService {
 
   /** As `appendWithin`, now: for whoever must know what became of it before the transaction ends. */
   async write(tx: Transaction, appends: LogAppend[]): Promise<AppendOutcome[]> {
-    const judged = judgeGroup(appends, await this.logs.lock(tx, appends));
+    const group = appends.map(keyed);
+    const judged = judgeGroup(group, await this.logs.lock(tx, group));
     const refused = judged.outcomes.find((outcome) => outcome.kind === 'refused');
     if (refused) throw refused.error;
     const results = judged.changes.heads.length ? await this.repository.write(judged.changes, tx) : [];

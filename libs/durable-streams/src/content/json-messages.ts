@@ -53,7 +53,7 @@ const TAB = 0x09;
 /** The elements of a JSON array that was found to be valid. */
 function elementsOf(array: Buffer): Buffer[] {
   const body = trim(array);
-  const inside = trim(body.subarray(1, body.length - 1));
+  const inside = trim(body, 1, body.length - 1);
   if (inside.length === 0) return [];
   const elements: Buffer[] = [];
   let depth = 0;
@@ -64,7 +64,7 @@ function elementsOf(array: Buffer): Buffer[] {
       at = endOfString(inside, at);
     } else if (byte === COMMA) {
       if (depth > 0) continue;
-      elements.push(trim(inside.subarray(start, at)));
+      elements.push(trim(inside, start, at));
       start = at + 1;
     } else if (byte === 0x5b || byte === 0x7b) {
       depth += 1;
@@ -72,7 +72,7 @@ function elementsOf(array: Buffer): Buffer[] {
       depth -= 1;
     }
   }
-  elements.push(trim(inside.subarray(start)));
+  elements.push(trim(inside, start));
   return elements;
 }
 
@@ -85,9 +85,7 @@ function endOfString(text: Buffer, open: number): number {
   }
 }
 
-function trim(text: Buffer): Buffer {
-  let start = 0;
-  let end = text.length;
+function trim(text: Buffer, start = 0, end = text.length): Buffer {
   while (text[start] === SPACE || text[start] === TAB) start += 1;
   while (end > start && (text[end - 1] === SPACE || text[end - 1] === TAB)) end -= 1;
   return text.subarray(start, end);

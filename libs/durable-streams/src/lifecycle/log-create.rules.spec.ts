@@ -24,6 +24,7 @@ const HEAD: LogHead = {
   fork_at: 0,
   lineage_ids: [],
   lineage_ends: [],
+  lineage_generations: [],
   epoch: null,
   turn_id: null,
   subscribed: false,
@@ -50,7 +51,7 @@ describe('a fork', () => {
     ['messages after an offset', { offset: at(4), sub_offset: 3 }, 7],
     ['messages after an offset, up to the tail', { offset: at(4), sub_offset: 6 }, 10],
   ])('begins %s', (_, of, fork_at) => {
-    expect(fork(of)).toMatchObject({ fork_at, tail: fork_at, first: 2, generation: 5, lineage_ids: [5] });
+    expect(fork(of)).toMatchObject({ fork_at, tail: fork_at, first: 2, lineage_ids: [5] });
   });
 
   it.each<[string, Partial<LogFork>, string]>([
@@ -66,22 +67,31 @@ describe('a fork', () => {
 
   it('reads what lies before it from every log that holds a part of that, and from no other', () => {
     const lineageOf = (fork_at: number, source: Partial<LogHead>) => {
-      const { lineage_ids, lineage_ends } = fork({ offset: at(fork_at) }, { ...source, first: 0 });
-      return lineage_ids.map((id, index) => [id, lineage_ends[index]]);
+      const { lineage_ids, lineage_ends, lineage_generations } = fork(
+        { offset: '-1', sub_offset: fork_at },
+        { ...source, first: 0 },
+      );
+      return lineage_ids.map((id, index) => [id, lineage_ends[index], lineage_generations[index]]);
     };
-    expect(lineageOf(4, {})).toEqual([[5, 4]]);
-    const nested = { id: 9, lineage_ids: [5, 7], lineage_ends: [3, 6], fork_at: 6 };
+    expect(lineageOf(4, {})).toEqual([[5, 4, 5]]);
+    const lineage = { lineage_ids: [5, 7], lineage_ends: [3, 6], lineage_generations: [2, 7] };
+    const nested = { id: 9, generation: 9, ...lineage, fork_at: 6 };
     expect(lineageOf(8, nested)).toEqual([
-      [5, 3],
-      [7, 6],
-      [9, 8],
+      [5, 3, 2],
+      [7, 6, 7],
+      [9, 8, 9],
     ]);
     expect(lineageOf(5, nested)).toEqual([
-      [5, 3],
-      [7, 5],
+      [5, 3, 2],
+      [7, 5, 7],
     ]);
-    expect(lineageOf(3, nested)).toEqual([[5, 3]]);
-    expect(lineageOf(0, nested)).toEqual([]);
+    expect(lineageOf(3, nested)).toEqual([[5, 3, 2]]);
+    expect(lineageOf(0, nested)).toEqual([[5, 0, 2]]);
+  });
+
+  it('of a fork from before offsets told forks apart has the generation that was handed out there', () => {
+    const old = { id: 9, generation: 5, lineage_ids: [5], lineage_ends: [3], fork_at: 3 };
+    expect(fork({ offset: at(8) }, old)).toMatchObject({ lineage_ids: [5, 9], lineage_generations: [5, 5] });
   });
 
   it('lives as long as its source where it is not said how long', () => {
@@ -100,6 +110,10 @@ describe('a log that exists', () => {
     ...HEAD,
     path: 'branch',
     id: 6,
+    generation: 6,
+    lineage_ids: [5],
+    lineage_ends: [7],
+    lineage_generations: [5],
     source_id: 5,
     source_path: 'source',
     fork_anchor: 4,

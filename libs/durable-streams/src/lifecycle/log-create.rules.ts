@@ -6,7 +6,7 @@ import {
   ContentTypeMismatch,
 } from '../durable-streams.errors.js';
 import { isSameContentType, type LogHead } from '../log-head.js';
-import { formatOffset, parseOffset, resolveOffset, ZERO_OFFSET } from '../offsets/log-offset.js';
+import { isOffsetOf, offsetAt, parseOffset, resolveOffset, ZERO_OFFSET } from '../offsets/log-offset.js';
 import type { LogCreate, LogFork, LogLifetime } from './log-create.js';
 
 export const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
@@ -25,6 +25,7 @@ export interface NewLog {
   fork_at: number;
   lineage_ids: number[];
   lineage_ends: number[];
+  lineage_generations: number[];
 }
 
 export function newLog({ content_type = DEFAULT_CONTENT_TYPE, lifetime }: LogCreate): NewLog {
@@ -39,6 +40,7 @@ export function newLog({ content_type = DEFAULT_CONTENT_TYPE, lifetime }: LogCre
     fork_at: 0,
     lineage_ids: [],
     lineage_ends: [],
+    lineage_generations: [],
   };
 }
 
@@ -61,7 +63,6 @@ export function newFork(create: LogCreate, fork: LogFork, source: LogHead): NewL
     lifetime: create.lifetime ?? lifetimeOf(source),
     tail: fork_at,
     first: source.first,
-    generation: source.generation,
     source_id: source.id,
     source_path: source.path,
     fork_anchor: anchor,
@@ -73,11 +74,10 @@ export function newFork(create: LogCreate, fork: LogFork, source: LogHead): NewL
 function anchorOf({ offset }: LogFork, source: LogHead): number {
   if (offset === undefined) return source.tail;
   if (offset === ZERO_OFFSET || offset === '-1' || offset === 'now') return resolveOffset(offset, source);
-  const { generation, position } = parseOffset(offset);
-  if (generation !== source.generation || position > source.tail) throw OffsetBeyondTail({ offset });
-  if (position < source.first)
-    throw OffsetGone({ offset, earliest: formatOffset({ ...source, position: source.first }) });
-  return position;
+  const at = parseOffset(offset);
+  if (!isOffsetOf(source, at) || at.position > source.tail) throw OffsetBeyondTail({ offset });
+  if (at.position < source.first) throw OffsetGone({ offset, earliest: offsetAt(source, source.first) });
+  return at.position;
 }
 
 function lifetimeOf({ ttl_seconds, expires_at }: LogHead): LogLifetime {
@@ -86,20 +86,32 @@ function lifetimeOf({ ttl_seconds, expires_at }: LogHead): LogLifetime {
 }
 
 /** The source's own lineage up to the fork, and the source itself where it holds a part of it. */
-function lineageOf(source: LogHead, fork_at: number): Pick<NewLog, 'lineage_ids' | 'lineage_ends'> {
+function lineageOf(
+  source: LogHead,
+  fork_at: number,
+): Pick<NewLog, 'lineage_ids' | 'lineage_ends' | 'lineage_generations'> {
   const holders = [
-    ...source.lineage_ids.map((id, index) => ({ id, end: source.lineage_ends[index]! })),
-    { id: source.id, end: fork_at },
+    ...source.lineage_ids.map((id, index) => ({
+      id,
+      end: source.lineage_ends[index]!,
+      generation: source.lineage_generations[index] ?? source.generation,
+    })),
+    { id: source.id, end: fork_at, generation: source.generation },
   ];
-  const lineage: { id: number; end: number }[] = [];
-  for (const { id, end } of holders) {
-    const start = lineage.at(-1)?.end ?? 0;
-    if (start < fork_at && (end > start || id === source.id)) lineage.push({ id, end: Math.min(end, fork_at) });
+  const lineage: typeof holders = [];
+  for (const holder of holders) {
+    const end = Math.min(holder.end, fork_at);
+    // The first stays though it may hold nothing: the offset of the start is its own.
+    if (lineage.length === 0 || end > lineage.at(-1)!.end) lineage.push({ ...holder, end });
   }
-  return { lineage_ids: lineage.map(({ id }) => id), lineage_ends: lineage.map(({ end }) => end) };
+  return {
+    lineage_ids: lineage.map(({ id }) => id),
+    lineage_ends: lineage.map(({ end }) => end),
+    lineage_generations: lineage.map(({ generation }) => generation),
+  };
 }
 
-/** Whether a log that exists is the one that is asked for. Errors: stream_exists. */
+/** Whether a log that exists is the one that is asked for. Errors: stream_exists, offset_malformed. */
 export function requireSame(create: LogCreate, existing: LogHead): void {
   const difference = differenceOf(create, existing);
   if (difference) throw StreamExists({ path: create.path, difference });
@@ -117,11 +129,13 @@ function differenceOf(create: LogCreate, existing: LogHead): string | undefined 
   return undefined;
 }
 
-function isSameFork({ offset, sub_offset }: LogFork, { fork_anchor, fork_at, generation, first }: LogHead): boolean {
+function isSameFork({ offset, sub_offset }: LogFork, existing: LogHead): boolean {
+  const { fork_anchor, fork_at, first } = existing;
   if (sub_offset !== fork_at - fork_anchor!) return false;
   if (offset === undefined || offset === 'now') return true;
   if (offset === ZERO_OFFSET || offset === '-1') return fork_anchor === first;
-  return offset === formatOffset({ generation, position: fork_anchor! });
+  const at = parseOffset(offset);
+  return at.position === fork_anchor && isOffsetOf(existing, at);
 }
 
 function isSameLifetime(lifetime: LogLifetime, { ttl_seconds, expires_at }: LogHead): boolean {

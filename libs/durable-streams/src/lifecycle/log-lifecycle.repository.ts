@@ -20,10 +20,11 @@ export class LogLifecycleRepository {
     const row = await tx.queryOne<{ id: number }>(
       `WITH new AS (SELECT nextval(pg_get_serial_sequence('log_streams', 'id')) AS id)
        INSERT INTO log_streams (project_id, path, id, generation, content_type, tail, first, ttl_seconds, expires_at,
-                                source_id, source_path, fork_anchor, fork_at, lineage_ids, lineage_ends, projected)
+                                source_id, source_path, fork_anchor, fork_at, lineage_ids, lineage_ends,
+                                lineage_generations, projected)
        SELECT $1, $2, new.id, coalesce($3::bigint, new.id), $4, $5, $6, $7::bigint,
               CASE WHEN $7::bigint IS NULL THEN $8::timestamptz ELSE now() + log_idle_time($7::bigint) END,
-              $9, $10, $11, $12, $13, $14, $15
+              $9, $10, $11, $12, $13, $14, $15, $16
          FROM new
        ON CONFLICT (project_id, path) DO NOTHING RETURNING id`,
       [
@@ -41,6 +42,7 @@ export class LogLifecycleRepository {
         log.fork_at,
         log.lineage_ids,
         log.lineage_ends,
+        log.lineage_generations,
         projected ? 0 : null,
       ],
     );
@@ -60,15 +62,15 @@ export class LogLifecycleRepository {
     );
   }
 
-  /** The log and those it was forked from, however far back, locked in id order against everybody. */
-  async lockChain(tx: Transaction, { project_id, id }: { project_id: string; id: number }): Promise<RemovableLog[]> {
+  /** The logs and those they were forked from, however far back, locked in id order against everybody. */
+  async lockChains(tx: Transaction, project_id: string, paths: string[]): Promise<RemovableLog[]> {
     const chain = await tx.query<{ id: number }>(
       `WITH RECURSIVE chain AS (
-         SELECT id, source_id FROM log_streams WHERE project_id = $1 AND id = $2
-         UNION ALL
+         SELECT id, source_id FROM log_streams WHERE project_id = $1 AND path = ANY($2::text[])
+         UNION
          SELECT s.id, s.source_id FROM log_streams s JOIN chain c ON s.project_id = $1 AND s.id = c.source_id)
        SELECT id FROM chain`,
-      [project_id, id],
+      [project_id, paths],
     );
     return tx.query<RemovableLog>(
       `SELECT id, path, source_id, deleted_at IS NOT NULL AS deleted FROM log_streams

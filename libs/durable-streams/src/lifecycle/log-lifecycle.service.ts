@@ -72,7 +72,7 @@ export class LogLifecycle {
   /** In the transaction of the caller. False when somebody else was first. */
   async remove(tx: Transaction, log: LogKey & { id: number }): Promise<boolean> {
     const { project_id } = log;
-    const chain = await this.repository.lockChain(tx, log);
+    const chain = await this.repository.lockChains(tx, project_id, [log.path]);
     let next = chain.find(({ id }) => id === log.id);
     if (!next || next.deleted) return false;
     await this.links.unlink(tx, log);
@@ -91,7 +91,7 @@ export class LogLifecycle {
 
   /** As `remove`, when it is expired still once nobody else can use it. */
   async removeExpired(tx: Transaction, log: LogKey & { id: number }): Promise<boolean> {
-    await this.repository.lockChain(tx, log);
+    await this.repository.lockChains(tx, log.project_id, [log.path]);
     const head = await this.logs.headWithin(tx, log);
     return head?.id === log.id && head.state === 'expired' && this.remove(tx, log);
   }
@@ -110,13 +110,16 @@ export class LogLifecycle {
     // Before its source is looked for: that may have been deleted since the fork was made.
     const present = fork && (await this.logs.headWithin(tx, create));
     if (present?.state === 'live') return present;
+    // It is removed below. All who do so lock in the order of ids, and here the source would be locked before.
+    if (present) await this.repository.lockChains(tx, project_id, [path, fork.source_path]);
     const log = fork ? await this.forkOf(tx, create) : newLog(create);
     const messages = splitMessages(log.content_type, create.body);
     const standing = await this.takePath(tx, create, log);
-    if (!standing && (messages.length || closed)) {
-      await this.log.write(tx, [{ project_id, path, messages, close: closed }]);
-    }
-    return standing;
+    if (standing || !(messages.length || closed)) return standing;
+    // Nobody could read what it holds.
+    const isOver = log.lifetime && (await this.logs.headWithin(tx, create))?.state === 'expired';
+    if (!isOver) await this.log.write(tx, [{ project_id, path, messages, close: closed }]);
+    return undefined;
   }
 
   /** Puts the log at its path, where an expired one makes room that was not swept yet. A live one stays, and is given back. */

@@ -1,9 +1,10 @@
 import { isDomainError, type DomainError } from '@holdfast/platform-errors';
 import type { LogHead, LogKey } from '../log-head.js';
-import { formatOffset } from '../offsets/log-offset.js';
+import { offsetAt } from '../offsets/log-offset.js';
 import type { LogPage, LogReader } from '../read/log-reader.js';
 import type { LogChannel, TailListener } from './log-channel.js';
 import { KEEP_ALIVE, TOO_SLOW, type SseFrame } from './sse-frame.js';
+import { wholeCharacters } from './whole-characters.js';
 
 const KEEP_ALIVE_MS = 15_000;
 
@@ -111,14 +112,13 @@ export class Following {
       this.forget(log, 'gone');
     }
     if (this.end || !this.logs.has(log)) return;
-    if (channel.isGone || channel.head!.closed || log.position < channel.head!.tail) this.behind.push(log);
+    if (channel.isGone || channel.head!.closed || log.seen < channel.head!.tail) this.behind.push(log);
     else log.isLive = true;
   }
 
   /** Throws why the log cannot be followed from where it was; where it can, the viewer should come again. */
   private async explainGone({ channel, position }: FollowedLog): Promise<void> {
-    const { generation } = channel.head!;
-    await this.reader.locate(channel.key, formatOffset({ generation, position }));
+    await this.reader.locate(channel.key, offsetAt(channel.head!, position));
     this.finish('gone');
   }
 
@@ -136,7 +136,7 @@ export class Following {
   /** What was committed to a live log. */
   offer(log: FollowedLog, head: LogHead, page: LogPage): void {
     if (this.end) return;
-    if (this.hasRoom) this.send(log, head, page);
+    if (this.hasRoom && page.from === log.position) this.send(log, head, page);
     else this.fallBehind(log);
   }
 
@@ -147,8 +147,10 @@ export class Following {
   }
 
   private send(log: FollowedLog, head: LogHead, page: LogPage): void {
-    this.write(this.frames.page(head, page));
-    log.position = page.next;
+    const shown = wholeCharacters(head, page);
+    this.write(this.frames.page(head, shown));
+    log.position = shown.next;
+    log.seen = page.next;
     if (page.upToDate && head.closed) this.forget(log, 'closed');
   }
 
@@ -182,6 +184,8 @@ export class Following {
 /** One log of a view: up to where it was sent, and whether it is sent what comes. */
 class FollowedLog implements TailListener {
   isLive = false;
+  /** As `position`, with the bytes of a character that is not whole yet. */
+  seen: number;
   readonly leave: () => void;
 
   constructor(
@@ -189,6 +193,7 @@ class FollowedLog implements TailListener {
     readonly channel: LogChannel,
     public position: number,
   ) {
+    this.seen = position;
     this.leave = channel.join(this);
   }
 

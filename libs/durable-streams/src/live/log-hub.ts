@@ -11,6 +11,10 @@ import { LogChannel } from './log-channel.js';
 const RECHECK_MS = 3_000;
 const RECHECK_BATCH = 500;
 
+/** Logs that end when they were idle for this long are used for their viewers more often than they are looked at. */
+const SHORT_LIFE_S = (2 * RECHECK_MS) / 1000;
+const KEEP_MS = 300;
+
 /** Told after each commit to a log that has subscriptions. */
 export const WAKES_CHANNEL = 'log-wakes';
 
@@ -35,8 +39,10 @@ export class LogHub implements OnApplicationShutdown {
   private readonly logger = new Logger('LogHub');
   /** What a process commits itself, its viewers are told at once: its own signal tells it nothing. */
   private readonly process = randomUUID();
+  /** By the channel of its signals. */
   private readonly watched = new Map<string, Watched>();
   private readonly recheck = setInterval(() => this.lookAtAll(), RECHECK_MS).unref();
+  private readonly keep = setInterval(() => this.keepShortLived(), KEEP_MS).unref();
   private readonly stopGaps: () => void;
 
   constructor(
@@ -51,16 +57,18 @@ export class LogHub implements OnApplicationShutdown {
   /** After a commit of this process: viewers here are told at once, those elsewhere by a signal. */
   announce({ head, segments }: MovedLog): void {
     for (const segment of segments) this.cache.extend(head.id, isJson(head), segment);
-    this.watched.get(keyOf(head))?.channel.offer(head, segments);
-    this.signals.publish(channelOf(head), this.process);
+    const channel = channelOf(head);
+    this.watched.get(channel)?.channel.offer(head, segments);
+    this.signals.publish(channel, this.process);
     if (head.subscribed) this.signals.publish(WAKES_CHANNEL, '');
   }
 
   /** After a commit that made or removed a log. */
   announceChange(key: LogKey): void {
-    const watched = this.watched.get(keyOf(key));
+    const channel = channelOf(key);
+    const watched = this.watched.get(channel);
     if (watched) this.look(watched.channel);
-    this.signals.publish(channelOf(key), '');
+    this.signals.publish(channel, '');
   }
 
   /**
@@ -68,7 +76,7 @@ export class LogHub implements OnApplicationShutdown {
    * call.
    */
   async watch(key: LogKey): Promise<{ channel: LogChannel; unwatch: () => void }> {
-    const present = this.watched.get(keyOf(key));
+    const present = this.watched.get(channelOf(key));
     // Whoever still takes what a channel that is gone has shown must not keep others from what is there now.
     const watched = present && !present.channel.isGone ? present : this.open(key);
     watched.watchers += 1;
@@ -95,7 +103,7 @@ export class LogHub implements OnApplicationShutdown {
         watched.unsubscribe = unsubscribe;
         if (watched.watchers === 0) await unsubscribe();
       });
-    this.watched.set(keyOf(key), watched);
+    this.watched.set(channelOf(key), watched);
     return watched;
   }
 
@@ -108,7 +116,7 @@ export class LogHub implements OnApplicationShutdown {
 
   /** A channel that is gone stays with those who hold it; the next one to watch the path gets a new one. */
   private forget(channel: LogChannel): void {
-    const key = keyOf(channel.key);
+    const key = channelOf(channel.key);
     if (this.watched.get(key)?.channel === channel) this.watched.delete(key);
   }
 
@@ -139,15 +147,27 @@ export class LogHub implements OnApplicationShutdown {
     await Promise.all(
       channels.map(async (channel) => {
         await channel.see(heads.get(keyOf(channel.key)));
-        if (channel.head && channel.head.ttl_seconds !== null && !channel.isIdle)
-          await this.repository.touch(channel.head);
+        if (livesByUse(channel)) await this.repository.touch(channel.head!);
       }),
     );
   }
 
+  private keepShortLived(): void {
+    for (const { channel } of this.watched.values()) {
+      if (!livesByUse(channel) || channel.head!.ttl_seconds! > SHORT_LIFE_S) continue;
+      this.repository
+        .touch(channel.head!)
+        .catch((error: Error) => this.logger.debug({ event: 'log.keep_failed', err: error }));
+    }
+  }
+
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.recheck);
+    clearInterval(this.keep);
     this.stopGaps();
     for (const { channel } of this.watched.values()) channel.leave();
   }
 }
+
+/** Whether it ends when it is idle, which it is not while somebody watches it. */
+const livesByUse = ({ head, isIdle }: LogChannel): boolean => !isIdle && typeof head?.ttl_seconds === 'number';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { nextCursor } from '../offsets/log-cursor.js';
 import type { LogHead, LogKey } from '../log-head.js';
-import { formatOffset } from '../offsets/log-offset.js';
+import { offsetAt } from '../offsets/log-offset.js';
 import { LogReader, type LogPage } from '../read/log-reader.js';
 import { Following, type View, type ViewEnd, type ViewerSink } from './following.js';
 import type { LogChannel } from './log-channel.js';
@@ -56,7 +56,7 @@ export class LogViewer {
       if (position < head.tail || head.closed) return { head, page: await this.reader.page(head, position) };
       if (await channel.reach(head)) await nextMove(channel, position, waitMs, signal);
       // By its offset: another log may stand at the path by now.
-      const now = await this.reader.locate(key, formatOffset({ ...head, position }));
+      const now = await this.reader.locate(key, offsetAt(head, position));
       return { head: now.head, page: await this.reader.page(now.head, now.position) };
     } finally {
       unwatch();

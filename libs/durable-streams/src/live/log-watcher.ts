@@ -16,7 +16,8 @@ export class LogWatcher {
   /**
    * Each log from its offset on and then live, in order within each log and fair between them, as `LogViewer.follow`
    * does for one. A log that cannot be followed, from the start or any more, is told as a problem while the others go
-   * on; the view ends when none is left. Each log begins with a page, if an empty one, so that its offset is known.
+   * on; the view ends when none is left. Each log begins with a page, if an empty one, so that its offset is known; those
+   * from `now` come first.
    */
   async watch(
     wanted: { key: LogKey; offset: string }[],
@@ -33,12 +34,17 @@ export class LogWatcher {
         places.map((place, index) => isDomainError(place) || channels[index]!.channel.reach(place.head)),
       );
       if (reached.includes(false)) return 'gone';
-      places.forEach((place, index) => {
+      const isFromNow = (index: number) => Number(wanted[index]!.offset === 'now');
+      for (const index of [...places.keys()].sort((one, other) => isFromNow(other) - isFromNow(one))) {
+        const place = places[index]!;
         const { channel, unwatch } = channels[index]!;
-        if (!isDomainError(place)) return following.add(channel, place.position);
+        if (!isDomainError(place)) {
+          following.add(channel, place.position);
+          continue;
+        }
         following.refuse(channel.key, place);
         unwatch();
-      });
+      }
       return await following.run();
     } finally {
       for (const one of watched) if (one.status === 'fulfilled') one.value.unwatch();

@@ -1,7 +1,7 @@
 import type { LogHead } from '../log-head.js';
 import { sseEncodingOf, sseFrame } from './sse-frame.js';
 
-const head = (content_type: string) => ({ content_type, generation: 3, tail: 2 }) as LogHead;
+const head = (content_type: string) => ({ content_type, generation: 3, tail: 2, fork_at: 0 }) as LogHead;
 const page = (...parts: (string | Buffer)[]) => ({
   from: 0,
   next: 2,

@@ -1,5 +1,5 @@
 import { isJson, type LogHead } from '../log-head.js';
-import { formatOffset } from '../offsets/log-offset.js';
+import { offsetAt } from '../offsets/log-offset.js';
 import type { LogPage } from '../read/log-reader.js';
 
 /** Bytes to be written to many viewers, as they are and as one chunk of HTTP/1.1's chunked coding. */
@@ -39,7 +39,7 @@ export interface FrameState {
 export function sseFrame(head: LogHead, page: LogPage, { cursor, closed }: FrameState): SseFrame {
   const ends = page.upToDate && closed;
   const control = JSON.stringify({
-    streamNextOffset: formatOffset({ generation: head.generation, position: page.next }),
+    streamNextOffset: offsetAt(head, page.next),
     ...(!ends && { streamCursor: cursor }),
     ...(page.upToDate && { upToDate: true }),
     ...(ends && { streamClosed: true }),

@@ -1,6 +1,7 @@
-import { formatOffset, resolveOffset } from './log-offset.js';
+import { formatOffset, offsetAt, resolveOffset } from './log-offset.js';
 
-const range = { id: 2, generation: 2, source_id: null, first: 3, tail: 9 };
+const whole = { fork_at: 0, lineage_ends: [], lineage_generations: [] };
+const range = { id: 2, generation: 2, source_id: null, first: 3, tail: 9, ...whole };
 const at = (position: number, generation = 2) => formatOffset({ generation, position });
 
 describe('offsets', () => {
@@ -34,10 +35,38 @@ describe('offsets', () => {
     expect(() => resolveOffset(offset, range)).toThrow(expect.objectContaining({ code }));
   });
 
-  it('one of what stood at the path before a fork is gone, though its generation is greater', () => {
-    const fork = { ...range, id: 8, source_id: 2 };
-    expect(() => resolveOffset(at(5, 7), fork)).toThrow(expect.objectContaining({ code: 'offset_gone' }));
-    expect(() => resolveOffset(at(5, 8), fork)).toThrow(expect.objectContaining({ code: 'offset_beyond_tail' }));
+  describe('of a fork', () => {
+    const lineage = { fork_at: 6, lineage_ends: [4, 6], lineage_generations: [2, 5] };
+    const fork = { ...range, id: 8, generation: 8, source_id: 5, ...lineage };
+
+    it.each([
+      [3, 2],
+      [4, 2],
+      [5, 5],
+      [6, 5],
+      [7, 8],
+      [9, 8],
+    ])('position %i has generation %i: that of the log which holds it', (position, generation) => {
+      expect(offsetAt(fork, position)).toBe(at(position, generation));
+      expect(resolveOffset(at(position, generation), fork)).toBe(position);
+    });
+
+    it.each([
+      ['of its source past the fork', at(7, 5), 'offset_gone'],
+      ['of the source of its source past that fork', at(5, 2), 'offset_gone'],
+      ['of what stood at its path before', at(7, 7), 'offset_gone'],
+      ['of a later one', at(7, 9), 'offset_beyond_tail'],
+    ])('one that is %s is refused', (_, offset, code) => {
+      expect(() => resolveOffset(offset, fork)).toThrow(expect.objectContaining({ code }));
+    });
+
+    it('from before offsets told forks apart is that of its source everywhere, and that of what stood there before is gone', () => {
+      const old = { ...range, id: 8, source_id: 2, fork_at: 6 };
+      expect([5, 7].map((position) => offsetAt(old, position))).toEqual([at(5), at(7)]);
+      expect(resolveOffset(at(7), old)).toBe(7);
+      expect(() => resolveOffset(at(5, 7), old)).toThrow(expect.objectContaining({ code: 'offset_gone' }));
+      expect(() => resolveOffset(at(5, 8), old)).toThrow(expect.objectContaining({ code: 'offset_beyond_tail' }));
+    });
   });
 
   it('a gone offset names the earliest that can be read', () => {

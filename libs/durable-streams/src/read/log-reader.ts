@@ -3,7 +3,7 @@ import { isDomainError, type DomainError } from '@holdfast/platform-errors';
 import { StreamDeleted, StreamNotFound } from '../durable-streams.errors.js';
 import { isJson, keyOf, type LogHead, type LogKey } from '../log-head.js';
 import { LogRepository } from '../log.repository.js';
-import { formatOffset, resolveOffset } from '../offsets/log-offset.js';
+import { offsetAt, resolveOffset } from '../offsets/log-offset.js';
 import { sliceBlock, type LogBlock } from './log-block.js';
 import { SegmentCache } from './segment-cache.js';
 
@@ -96,7 +96,7 @@ export class LogReader {
 
   /** Trimmed or deleted since the head was read. Errors: stream_not_found, stream_deleted, offset_gone. */
   private async refuseMissing(head: LogHead, position: number): Promise<never> {
-    const offset = formatOffset({ generation: head.generation, position });
+    const offset = offsetAt(head, position);
     resolveOffset(offset, await this.head(head));
     throw new Error(`log ${head.id} of project ${head.project_id} lacks its messages from ${offset} on`);
   }

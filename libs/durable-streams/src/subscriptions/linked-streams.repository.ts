@@ -26,7 +26,7 @@ const LOG = `log_streams s ON s.project_id = l.project_id AND s.id = l.log_id AN
     AND (s.expires_at IS NULL OR s.expires_at > now())`;
 
 const COLUMNS = `l.path, CASE WHEN l.explicit THEN 'explicit' ELSE 'glob' END AS link_type, s.id AS log_id, s.generation,
-  l.acked, coalesce(s.tail, l.acked) AS tail`;
+  s.fork_at, s.lineage_ends, s.lineage_generations, l.acked, coalesce(s.tail, l.acked) AS tail`;
 
 /**
  * Links that have messages to be processed: those marked, and those of logs that were appended to since. Both are found

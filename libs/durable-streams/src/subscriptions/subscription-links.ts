@@ -124,12 +124,13 @@ const IS_LIVE = `deleted_at IS NULL AND (expires_at IS NULL OR expires_at > now(
 
 /**
  * The logs `$2` of project `$1`, locked in the order of their ids and at the tails that they have then: whoever appends
- * after the commit sees that they are subscribed.
+ * after the commit sees that they are subscribed, as their versions are not those that anybody remembers.
  */
 const MARKED = `held AS (
          SELECT project_id, id FROM log_streams WHERE project_id = $1 AND id = ANY($2::bigint[])
           ORDER BY id FOR NO KEY UPDATE
        ), marked AS (
-         UPDATE log_streams s SET subscribed = true FROM held WHERE s.project_id = held.project_id AND s.id = held.id
+         UPDATE log_streams s SET subscribed = true, version = s.version + (NOT s.subscribed)::int
+           FROM held WHERE s.project_id = held.project_id AND s.id = held.id
          RETURNING s.path, s.id, s.tail
        )`;

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { UnitOfWork, type Transaction } from '@holdfast/platform-postgres';
 import { Signals } from '@holdfast/platform-signals';
 import { WAKES_CHANNEL } from '../live/log-hub.js';
-import { formatOffset, parseOffset, ZERO_OFFSET } from '../offsets/log-offset.js';
+import { isOffsetOf, offsetAt, parseOffset, ZERO_OFFSET } from '../offsets/log-offset.js';
 import type { SubscriptionAck, SubscriptionClaim, SubscriptionStreamState } from './dto/subscription-wake.dto.js';
 import { LinkedStreamsRepository, type AckedStream } from './linked-streams.repository.js';
 import type { LinkedStream, Subscription, SubscriptionKey } from './subscription.js';
@@ -158,8 +158,9 @@ function requireType({ type }: Subscription, expected: Subscription['type']): vo
 function judgeAck(stream: string, offset: string, linked: LinkedStream | undefined): AckedStream {
   const refuse = (reason: string) => AckRefused({ stream, reason });
   if (!linked) throw refuse('is of no stream of this subscription');
-  const { generation, position } = parseOffset(offset);
-  if (linked.log_id === null || generation !== linked.generation) throw refuse('is of a stream that is gone');
+  const at = parseOffset(offset);
+  if (linked.log_id === null || !isOffsetOf(linked, at)) throw refuse('is of a stream that is gone');
+  const { position } = at;
   if (position < linked.acked) throw refuse('lies before what was acknowledged already');
   if (position > linked.tail) throw refuse('lies beyond the end of the stream');
   return { log_id: linked.log_id, acked: position };
@@ -179,6 +180,6 @@ export function streamState(stream: LinkedStream): SubscriptionStreamState {
 }
 
 /** A stream that does not exist is read from its start. */
-export function offsetOf({ generation }: LinkedStream, position: number): string {
-  return generation === null ? ZERO_OFFSET : formatOffset({ generation, position });
+export function offsetOf(stream: LinkedStream, position: number): string {
+  return stream.log_id === null ? ZERO_OFFSET : offsetAt(stream, position);
 }

@@ -1,3 +1,5 @@
+import type { OffsetSpace } from '../offsets/log-offset.js';
+
 /** Names a subscription: the caller's id is unique only within its project. */
 export interface SubscriptionKey {
   project_id: string;
@@ -45,16 +47,13 @@ export interface Subscription extends WakeState {
 }
 
 /** A stream of a subscription, and where both are. */
-export interface LinkedStream {
+export type LinkedStream = {
   path: string;
   link_type: 'explicit' | 'glob';
-  /** Null while there is no stream at the path. */
-  log_id: number | null;
-  generation: number | null;
   acked: number;
   /** Equal to `acked` while there is no stream. */
   tail: number;
-}
+} & (({ log_id: number } & OffsetSpace) | /** While there is no stream at the path. */ { log_id: null });
 
 /** Where a subscription's part of the api is served. */
 export const SUBSCRIPTIONS_PATH = '/v1/stream/__ds';

@@ -24,13 +24,16 @@ export class WakeTokens {
 
   async issue({ project_id, subscription, generation }: WakeToken): Promise<string> {
     const claims = Buffer.from(JSON.stringify([project_id, subscription, generation])).toString('base64url');
-    return `${claims}.${(await this.seal(claims)).toString('base64url')}`;
+    return `${claims}.${sealOf(claims, await this.keys.tokenSecret()).toString('base64url')}`;
   }
 
   /** Errors: wake_token_invalid. */
   async verify(token: string): Promise<WakeToken> {
     const [, claims, seal] = TOKEN.exec(token) ?? [];
-    if (!claims || !timingSafeEqual(Buffer.from(seal!, 'base64url'), await this.seal(claims))) throw WakeTokenInvalid();
+    if (!claims) throw WakeTokenInvalid();
+    const given = Buffer.from(seal!, 'base64url');
+    const secrets = await this.keys.tokenSecrets();
+    if (!secrets.some((secret) => timingSafeEqual(given, sealOf(claims, secret)))) throw WakeTokenInvalid();
     const [project_id, subscription, generation] = JSON.parse(Buffer.from(claims, 'base64url').toString()) as [
       string,
       number,
@@ -38,10 +41,6 @@ export class WakeTokens {
     ];
     return { project_id, subscription, generation };
   }
-
-  private async seal(claims: string): Promise<Buffer> {
-    return createHmac('sha256', await this.keys.tokenSecret())
-      .update(claims)
-      .digest();
-  }
 }
+
+const sealOf = (claims: string, secret: Buffer): Buffer => createHmac('sha256', secret).update(claims).digest();
