@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { eventually } from '@holdfast/testing';
 import { formatOffset, type LogCreate, type LogKey } from '../src/index.js';
-import { betweenAllSteps, refused, startLogs, unlimited, upTo, type Logs } from './logs-fixture.js';
+import { betweenAllSteps, gate, refused, startLogs, unlimited, upTo, type Logs } from './logs-fixture.js';
 
 const code = (name: string, members: object = {}) => expect.objectContaining({ code: name, ...members });
 const hours = (count: number) => new Date(Date.now() + count * 3_600_000);
@@ -401,6 +402,43 @@ describe('logs', () => {
         expect(new Set(made.map(({ head }) => head.id)).size).toBe(1);
       }
       expect(await logs.read(key)).toEqual(upTo(3));
+    });
+
+    it('of an expired log at its own path meet the one that was made there while they waited (F4)', async () => {
+      const source = await logs.make();
+      const key = await logs.make({ project_id: source.project_id });
+      await logs.append(key, upTo(3));
+      const offset = await logs.offsetOf(key, 2);
+      const set = (change: string) => `UPDATE log_streams SET ${change} WHERE project_id = $1 AND path = $2`;
+      const row = [key.project_id, key.path];
+      await logs.unitOfWork.query(set(`expires_at = now() - interval '1 second'`), row);
+
+      const { opened: released, open: release } = gate();
+      const { opened: held, open: hold } = gate();
+      const holding = logs.unitOfWork.run(async (tx) => {
+        await tx.query(set('path = path'), row);
+        hold();
+        await released;
+      });
+      await held;
+      const asFork = (source_path: string, rest: object) =>
+        create(key, { content_type: undefined, fork: { source_path, sub_offset: 0, ...rest } }, other);
+      const waiting = async (count: number) => {
+        const [{ waiters }] = await logs.unitOfWork.query<{ waiters: number }>(
+          `SELECT count(*)::int AS waiters FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+        );
+        expect(waiters).toBe(count);
+      };
+      const first = asFork(source.path, {});
+      await eventually(() => waiting(1));
+      const second = asFork(key.path, { offset });
+      const refusal = expect(second).rejects.toEqual(code('stream_exists'));
+      await eventually(() => waiting(2));
+      release();
+      await holding;
+      expect((await first).created).toBe(true);
+      await refusal;
     });
 
     it('keep what they read when their source is deleted; it is gone for everybody else, and its path is taken (F5)', async () => {

@@ -7,7 +7,7 @@ import { LogHub } from '../live/log-hub.js';
 import type { LogHead, LogKey } from '../log-head.js';
 import { LogRepository } from '../log.repository.js';
 import { SubscriptionLinks } from '../subscriptions/subscription-links.js';
-import type { LogCreate } from './log-create.js';
+import type { LogCreate, LogFork } from './log-create.js';
 import { newFork, newLog, requireSame, type NewLog } from './log-create.rules.js';
 import { LogLifecycleRepository } from './log-lifecycle.repository.js';
 
@@ -96,23 +96,12 @@ export class LogLifecycle {
     return head?.id === log.id && head.state === 'expired' && this.remove(tx, log);
   }
 
-  private async forkOf(tx: Transaction, create: LogCreate): Promise<NewLog> {
-    const fork = create.fork!;
-    const source = await this.repository.hold(tx, { project_id: create.project_id, path: fork.source_path });
-    if (!source || source.state === 'expired') throw StreamNotFound({ path: fork.source_path });
-    if (source.state === 'deleted') throw StreamPathBlocked({ path: fork.source_path });
-    return newFork(create, fork, source);
-  }
-
   /** The live log that is there already and may be what is asked for. */
   private async make(tx: Transaction, create: LogCreate): Promise<LogHead | undefined> {
-    const { project_id, path, closed, fork } = create;
-    // Before its source is looked for: that may have been deleted since the fork was made.
-    const present = fork && (await this.logs.headWithin(tx, create));
-    if (present?.state === 'live') return present;
-    // It is removed below. All who do so lock in the order of ids, and here the source would be locked before.
-    if (present) await this.repository.lockChains(tx, project_id, [path, fork.source_path]);
-    const log = fork ? await this.forkOf(tx, create) : newLog(create);
+    const { project_id, path, closed } = create;
+    const { present, source } = await this.presentFork(tx, create);
+    if (present) return present;
+    const log = create.fork ? newFork(create, create.fork, requireSource(create.fork, source)) : newLog(create);
     const messages = splitMessages(log.content_type, create.body);
     const standing = await this.takePath(tx, create, log);
     if (standing || !(messages.length || closed)) return standing;
@@ -120,6 +109,21 @@ export class LogLifecycle {
     const isOver = log.lifetime && (await this.logs.headWithin(tx, create))?.state === 'expired';
     if (!isOver) await this.log.write(tx, [{ project_id, path, messages, close: closed }]);
     return undefined;
+  }
+
+  /** Of a fork, the live log at its path, or what it is made from, held until the commit. */
+  private async presentFork(tx: Transaction, create: LogCreate): Promise<{ present?: LogHead; source?: LogHead }> {
+    const { project_id, path, fork } = create;
+    if (!fork) return {};
+    // Before its source is looked for: that may have been deleted since the fork was made.
+    const present = await this.logs.headWithin(tx, create);
+    if (present?.state === 'live') return { present };
+    // It is removed below. All who do so lock in the order of ids, and here the source would be locked before.
+    if (present) await this.repository.lockChains(tx, project_id, [path, fork.source_path]);
+    const source = await this.repository.hold(tx, { project_id, path: fork.source_path });
+    // Somebody else may have put one there while the locks were waited for.
+    const arrived = await this.logs.headWithin(tx, create);
+    return arrived?.state === 'live' ? { present: arrived } : { source };
   }
 
   /** Puts the log at its path, where an expired one makes room that was not swept yet. A live one stays, and is given back. */
@@ -140,4 +144,11 @@ export class LogLifecycle {
     if (await this.links.linkNew(tx, { ...key, id })) await this.repository.setSubscribed(tx, { ...key, id });
     return true;
   }
+}
+
+/** Errors: stream_not_found, stream_path_blocked. */
+function requireSource({ source_path }: LogFork, source: LogHead | undefined): LogHead {
+  if (!source || source.state === 'expired') throw StreamNotFound({ path: source_path });
+  if (source.state === 'deleted') throw StreamPathBlocked({ path: source_path });
+  return source;
 }
