@@ -424,11 +424,11 @@ describe('logs', () => {
       const asFork = (source_path: string, rest: object) =>
         create(key, { content_type: undefined, fork: { source_path, sub_offset: 0, ...rest } }, other);
       const waiting = async (count: number) => {
-        const [{ waiters }] = await logs.unitOfWork.query<{ waiters: number }>(
+        const blocked = await logs.unitOfWork.queryOne<{ waiters: number }>(
           `SELECT count(*)::int AS waiters FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'`,
         );
-        expect(waiters).toBe(count);
+        expect(blocked).toEqual({ waiters: count });
       };
       const first = asFork(source.path, {});
       await eventually(() => waiting(1));
