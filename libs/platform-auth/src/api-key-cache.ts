@@ -1,10 +1,10 @@
-import type { Principal } from './principal.js';
+import type { KeyPrincipal } from './principal.js';
 
 /** A key as it is stored, in the shape that authentication needs. */
 export interface StoredKey {
   hash: Buffer;
   expires_at: Date | null;
-  principal: Principal;
+  principal: KeyPrincipal;
 }
 
 type Lookup = Promise<StoredKey | undefined>;

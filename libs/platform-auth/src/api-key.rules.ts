@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { PrincipalKind } from './principal.js';
+import type { KeyKind } from './principal.js';
 
 /** The prefix finds the key and may be shown; 64 and 256 random bits, in hex so that the parts split at `_`. */
 const KEY_TEXT = /^hf_(?:user|runner)_([0-9a-f]{16})_[0-9a-f]{64}$/;
@@ -11,7 +11,7 @@ export interface MintedKey {
   hash: Buffer;
 }
 
-export function mintKey(kind: PrincipalKind): MintedKey {
+export function mintKey(kind: KeyKind): MintedKey {
   const prefix = randomBytes(8).toString('hex');
   const text = `hf_${kind}_${prefix}_${randomBytes(32).toString('hex')}`;
   return { text, prefix, hash: hashOf(text) };

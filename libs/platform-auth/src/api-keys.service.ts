@@ -7,7 +7,7 @@ import { matchesHash, mintKey, prefixOf } from './api-key.rules.js';
 import { ApiKeyNotFound, Unauthenticated } from './auth.errors.js';
 import { ApiKeyEntity } from './entities/api-key.entity.js';
 import { ProjectEntity } from './entities/project.entity.js';
-import type { Permission, Principal } from './principal.js';
+import type { KeyPrincipal, Permission } from './principal.js';
 
 /** A revoked key may still work for twice this in processes other than the one that revoked it. */
 const CACHE_TTL_MS = 2_500;
@@ -36,7 +36,7 @@ export class ApiKeys {
   /** Counted, so that who was being authenticated meanwhile is not remembered. */
   private revocations = 0;
   /** Texts whose hash was compared, for as long. */
-  private readonly verified = new Map<string, { principal: Principal; until: number }>();
+  private readonly verified = new Map<string, { principal: KeyPrincipal; until: number }>();
 
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
@@ -72,7 +72,7 @@ export class ApiKeys {
   }
 
   /** Who a key's text stands for, when it was authenticated lately. The text is found by a hash of its own. */
-  known(text: string): Principal | undefined {
+  known(text: string): KeyPrincipal | undefined {
     const verified = this.verified.get(text);
     if (!verified) return undefined;
     if (performance.now() < verified.until) return verified.principal;
@@ -81,7 +81,7 @@ export class ApiKeys {
   }
 
   /** Who a key's text stands for. A malformed text never reaches the database. Throws `unauthenticated`. */
-  async authenticate(text: string): Promise<Principal> {
+  async authenticate(text: string): Promise<KeyPrincipal> {
     const prefix = prefixOf(text);
     if (!prefix) throw Unauthenticated();
     const { revocations } = this;
@@ -93,7 +93,16 @@ export class ApiKeys {
     return key.principal;
   }
 
-  private verify(text: string, principal: Principal, milliseconds: number): void {
+  /** Who acts with a key now, for work that its owner left behind; undefined once it was revoked or has expired. */
+  principalOf(tx: Transaction, project_id: string, key_id: string): Promise<KeyPrincipal | undefined> {
+    return tx.queryOne<KeyPrincipal>(
+      `SELECT project_id, id AS key_id, kind, permissions FROM api_keys
+        WHERE project_id = $1 AND id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`,
+      [project_id, key_id],
+    );
+  }
+
+  private verify(text: string, principal: KeyPrincipal, milliseconds: number): void {
     if (this.verified.size >= CACHED_KEYS) this.verified.clear();
     this.verified.set(text, { principal, until: performance.now() + milliseconds });
   }

@@ -1,7 +1,7 @@
 import { defineError } from '@holdfast/platform-errors';
-import type { Permission, PrincipalKind } from './principal.js';
+import type { Permission, PrincipalKind, TurnScope } from './principal.js';
 
-/** One answer for a missing, malformed, unknown, expired and revoked key, so that it tells nothing about keys. */
+/** One answer for a missing, malformed, unknown, expired and revoked credential, so that it tells nothing about them. */
 export const Unauthenticated = defineError({
   code: 'unauthenticated',
   kind: 'unauthenticated',
@@ -18,12 +18,31 @@ export const PermissionDenied = defineError<{ permission: Permission }>({
   members: ({ permission }) => ({ permission }),
 });
 
-export const CredentialKind = defineError<{ expected: PrincipalKind; actual: PrincipalKind }>({
+const CREDENTIALS: Record<PrincipalKind, string> = {
+  user: 'a user key',
+  runner: 'a runner key',
+  turn: "a turn's credential",
+};
+
+export const CredentialKind = defineError<{ expected: readonly PrincipalKind[]; actual: PrincipalKind }>({
   code: 'credential_kind',
   kind: 'forbidden',
   title: 'Wrong kind of credential',
-  detail: ({ expected, actual }) => `This operation takes a ${expected} key; the request carries a ${actual} key.`,
-  members: ({ expected }) => ({ expected }),
+  detail: ({ expected, actual }) =>
+    `This operation takes ${expected.map((kind) => CREDENTIALS[kind]).join(' or ')}; the request carries ${CREDENTIALS[actual]}.`,
+  members: ({ expected }) => ({ expected: expected.join(' or ') }),
+});
+
+/** A turn's credential was used for something else than the attempt that it was made for. */
+export const CredentialScope = defineError<{ turn: TurnScope; field: keyof TurnScope | 'replica_id' }>({
+  code: 'credential_scope',
+  kind: 'forbidden',
+  title: 'Outside of what the credential is for',
+  detail: ({ turn: { session_id, turn_id, epoch }, field }) =>
+    field === 'replica_id'
+      ? `The credential is for turn ${turn_id} of session "${session_id}" only. A service that the turn was pushed to names it as replica_id; a runner speaks for itself with its own key.`
+      : `The credential is for turn ${turn_id} of session "${session_id}" under epoch ${epoch} only; the request names another ${field}.`,
+  members: ({ field }) => ({ field }),
 });
 
 /** The route declares no policy, so nobody may call it. */

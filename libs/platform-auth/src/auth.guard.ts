@@ -1,7 +1,7 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import { CredentialKind, PermissionDenied, RouteNotPermitted } from './auth.errors.js';
-import { POLICY, type Policy } from './policy.decorators.js';
+import { KINDS_OF, POLICY, type ClosedPolicy, type Policy } from './policy.decorators.js';
 import { holds, type Principal } from './principal.js';
 import { RequestAuthentication, type AuthenticatedRequest } from './request-authentication.service.js';
 
@@ -30,8 +30,9 @@ export class AuthGuard implements CanActivate {
 }
 
 /** For routes that no guard stands before. Errors: credential_kind, permission_denied. */
-export function requirePolicy(policy: Exclude<Policy, { for: 'anybody' }>, principal: Principal): void {
-  if (principal.kind !== policy.for) throw CredentialKind({ expected: policy.for, actual: principal.kind });
+export function requirePolicy(policy: ClosedPolicy, principal: Principal): void {
+  const expected = KINDS_OF[policy.for];
+  if (!expected.includes(principal.kind)) throw CredentialKind({ expected, actual: principal.kind });
   if (policy.for === 'user' && !holds(principal, policy.permission)) {
     throw PermissionDenied({ permission: policy.permission });
   }

@@ -3,16 +3,24 @@ import { APP_GUARD } from '@nestjs/core';
 import { ApiKeys } from './api-keys.service.js';
 import { AuthGuard } from './auth.guard.js';
 import { RequestAuthentication } from './request-authentication.service.js';
+import { TurnCredentialKeys } from './turn-credential-keys.js';
+import { TurnCredentials } from './turn-credentials.service.js';
 
-/** Keys, and the guard of every route. Needs platform-postgres. */
+/** Keys, credentials of turns, and the guard of every route. Needs platform-postgres. */
 @Module({})
 export class AuthModule {
   static forRoot(): DynamicModule {
     return {
       module: AuthModule,
       global: true,
-      providers: [ApiKeys, RequestAuthentication, { provide: APP_GUARD, useClass: AuthGuard }],
-      exports: [ApiKeys, RequestAuthentication],
+      providers: [
+        ApiKeys,
+        TurnCredentialKeys,
+        TurnCredentials,
+        RequestAuthentication,
+        { provide: APP_GUARD, useClass: AuthGuard },
+      ],
+      exports: [ApiKeys, TurnCredentials, RequestAuthentication],
     };
   }
 }

@@ -9,15 +9,38 @@ export const PERMISSIONS = [
 
 export type Permission = (typeof PERMISSIONS)[number];
 
-/** `user`: acts for people, by permissions. `runner`: hosts agents, and may do what runners do and nothing else. */
-export type PrincipalKind = 'user' | 'runner';
+/** `user`: acts for people, by permissions. `runner`: takes turns and keeps them, and writes nothing for any. */
+export type KeyKind = 'user' | 'runner';
+
+/** `turn`: writes for one attempt of one turn, and does nothing else. */
+export type PrincipalKind = KeyKind | 'turn';
+
+/** One attempt of one turn. */
+export interface TurnScope {
+  session_id: string;
+  turn_id: string;
+  /** The fence: moved on, the credential still says who calls, and every write is refused with stale_epoch. */
+  epoch: number;
+}
 
 /** Who calls, as the credential says. The project of every operation comes from here and from nowhere else. */
-export interface Principal {
+export type Principal = KeyPrincipal | TurnPrincipal;
+
+export interface KeyPrincipal {
   project_id: string;
   key_id: string;
-  kind: PrincipalKind;
+  kind: KeyKind;
   permissions: Permission[];
+}
+
+export interface TurnPrincipal {
+  project_id: string;
+  /** The runner's key that claimed the turn; the turn itself where it was pushed to a service. */
+  key_id: string;
+  kind: 'turn';
+  /** Always none. */
+  permissions: Permission[];
+  turn: TurnScope;
 }
 
 export function holds(principal: Principal, permission: Permission): boolean {

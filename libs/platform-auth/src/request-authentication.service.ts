@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { ApiKeys } from './api-keys.service.js';
 import { Unauthenticated } from './auth.errors.js';
 import type { Principal } from './principal.js';
+import { TURN_CREDENTIAL_PREFIX, TurnCredentials } from './turn-credentials.service.js';
 
 /** The part of a request that is read here: Fastify's request is one. */
 export interface AuthenticatedRequest {
@@ -25,23 +26,31 @@ export function principalOf(request: object): Principal {
 /** Reads a request's credential. Asked twice about one request, it looks once. */
 @Injectable()
 export class RequestAuthentication {
-  constructor(private readonly apiKeys: ApiKeys) {}
+  constructor(
+    private readonly apiKeys: ApiKeys,
+    private readonly turnCredentials: TurnCredentials,
+  ) {}
 
   /** Without waiting, where the credential was found to be good a moment ago; else undefined. Only its caller learns it: `principalOf` does not. */
   known(request: AuthenticatedRequest): Principal | undefined {
     const { authorization } = request.headers;
     if (!authorization?.startsWith(BEARER_PREFIX)) return undefined;
-    return this.apiKeys.known(authorization.slice(BEARER_PREFIX.length));
+    const text = authorization.slice(BEARER_PREFIX.length);
+    return this.issuerOf(text).known(text);
   }
 
   /** Throws `unauthenticated`. */
   async principal(request: AuthenticatedRequest): Promise<Principal> {
     const known = principals.get(request);
     if (known) return known;
-    const key = BEARER.exec(request.headers.authorization ?? '')?.[1];
-    if (!key) throw Unauthenticated();
-    const principal = await this.apiKeys.authenticate(key);
+    const text = BEARER.exec(request.headers.authorization ?? '')?.[1];
+    if (!text) throw Unauthenticated();
+    const principal = await this.issuerOf(text).authenticate(text);
     principals.set(request, principal);
     return principal;
+  }
+
+  private issuerOf(text: string): ApiKeys | TurnCredentials {
+    return text.startsWith(TURN_CREDENTIAL_PREFIX) ? this.turnCredentials : this.apiKeys;
   }
 }

@@ -1,4 +1,14 @@
-import { Catch, Controller, Get, Global, Module, Req, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import {
+  Catch,
+  Controller,
+  Get,
+  Global,
+  Module,
+  Param,
+  Req,
+  type ArgumentsHost,
+  type ExceptionFilter,
+} from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { DomainError } from '@holdfast/platform-errors';
@@ -12,8 +22,12 @@ import {
   Permit,
   Public,
   RunnerOnly,
+  RunnerOrTurn,
+  TurnCredentials,
+  TurnOnly,
   authPersistence,
   principalOf,
+  requireTurnScope,
   routesWithoutPolicy,
   type Permission,
   type Principal,
@@ -43,6 +57,28 @@ class Routes {
   @Get('runner')
   forRunners(@CurrentPrincipal() principal: Principal) {
     return principal;
+  }
+
+  @TurnOnly()
+  @Get('turn')
+  forTurns(@CurrentPrincipal() principal: Principal) {
+    return principal;
+  }
+
+  @RunnerOrTurn()
+  @Get('either')
+  forEither(@CurrentPrincipal() principal: Principal) {
+    return principal;
+  }
+
+  @TurnOnly()
+  @Get('turns/:session_id/:turn_id/:epoch')
+  forThisTurn(
+    @CurrentPrincipal() principal: Principal,
+    @Param() { session_id, turn_id, epoch }: Record<'session_id' | 'turn_id' | 'epoch', string>,
+  ) {
+    requireTurnScope(principal, { session_id, turn_id, epoch: Number(epoch) });
+    return { ok: true };
   }
 
   @Get('forgotten')
@@ -115,6 +151,9 @@ const runnerKey = async () =>
   (await app.get(UnitOfWork).run((tx) => app.get(ApiKeys).createKey(tx, { project_id, name: 'k', kind: 'runner' })))
     .key;
 
+const turn = { session_id: 's-1', turn_id: 't-1', epoch: 3 };
+const turnCredential = () => app.get(TurnCredentials).mint({ project_id, key_id: 'key', ...turn });
+
 async function get(url: string, key?: string, scheme = 'Bearer') {
   const headers = key ? { authorization: `${scheme} ${key}` } : {};
   const response = await app.inject({ url, headers });
@@ -155,6 +194,49 @@ describe('the guard', () => {
       members: { expected: 'runner' },
     });
     expect((await get('/runner', await runnerKey())).body).toMatchObject({ kind: 'runner', permissions: [] });
+  });
+
+  it("A4: keeps a turn's credential out of every route that is not for turns, and keys out of those that are", async () => {
+    const [user, runner, credential] = [await userKey('VIEW_SESSIONS'), await runnerKey(), await turnCredential()];
+    const answers = async (key: string) => {
+      const paths = ['/view', '/runner', '/turn', '/either'];
+      return Promise.all(paths.map(async (path) => (await get(path, key)).body['code'] ?? 'let in'));
+    };
+    expect(await answers(user)).toEqual(['let in', 'credential_kind', 'credential_kind', 'credential_kind']);
+    expect(await answers(runner)).toEqual(['credential_kind', 'let in', 'credential_kind', 'let in']);
+    expect(await answers(credential)).toEqual(['credential_kind', 'credential_kind', 'let in', 'let in']);
+    expect((await get('/forgotten', credential)).body).toMatchObject({ code: 'route_not_permitted' });
+  });
+
+  it("A3: tells the handler the project and the turn that a turn's credential is of", async () => {
+    expect((await get('/turn', await turnCredential())).body).toEqual({
+      project_id,
+      key_id: 'key',
+      kind: 'turn',
+      permissions: [],
+      turn,
+    });
+  });
+
+  it('says which kinds of credential a route takes', async () => {
+    const key = await userKey('VIEW_SESSIONS');
+    expect((await get('/turn', key)).body).toMatchObject({ members: { expected: 'turn' } });
+    expect((await get('/either', key)).body).toMatchObject({ members: { expected: 'runner or turn' } });
+  });
+
+  it.each([
+    ['another session', 's-2/t-1/3', 'session_id'],
+    ['another turn of the session', 's-1/t-2/3', 'turn_id'],
+    ['an older epoch', 's-1/t-1/2', 'epoch'],
+    ['a later epoch', 's-1/t-1/4', 'epoch'],
+  ])("A4: refuses a turn's credential %s", async (_, path, field) => {
+    const credential = await turnCredential();
+    expect((await get('/turns/s-1/t-1/3', credential)).status).toBe(200);
+    expect((await get(`/turns/${path}`, credential)).body).toEqual({
+      code: 'credential_scope',
+      kind: 'forbidden',
+      members: { field },
+    });
   });
 
   it('takes the Bearer scheme in any case, and no other scheme', async () => {

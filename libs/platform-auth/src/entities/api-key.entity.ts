@@ -1,12 +1,12 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { Permission, PrincipalKind } from '../principal.js';
+import type { KeyKind, Permission } from '../principal.js';
 
 @Entity('api_keys')
 export class ApiKeyEntity {
   @PrimaryColumn('uuid') project_id!: string;
   @PrimaryColumn('uuid') id!: string;
   @Column('text') name!: string;
-  @Column('text') kind!: PrincipalKind;
+  @Column('text') kind!: KeyKind;
   @Column('text') prefix!: string;
   @Column('bytea') hash!: Buffer;
   @Column('text', { array: true }) permissions!: Permission[];
