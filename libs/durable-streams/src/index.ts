@@ -1,6 +1,6 @@
 export type { AppendOutcome, LogAppend, LogAuthor } from './append/log-append.js';
 export { LogService } from './append/log.service.js';
-export { MAX_MESSAGE_BYTES, readJsonMessages } from './content/json-messages.js';
+export { elementsOf, MAX_MESSAGE_BYTES, readJsonMessages } from './content/json-messages.js';
 export { splitMessages } from './content/messages.js';
 export { DEFAULT_DURABLE_STREAMS_CONFIG, DurableStreamsConfig } from './durable-streams.config.js';
 export {

@@ -60,7 +60,7 @@ describe('compaction', () => {
       }),
       { numRuns: 12 },
     );
-  });
+  }, 120_000);
 
   async function expectContent(
     key: { project_id: string; path: string },

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
-import { requirePolicy, type Policy, type Principal, type RequestAuthentication } from '@holdfast/platform-auth';
+import { requirePolicy, type ClosedPolicy, type Principal, type RequestAuthentication } from '@holdfast/platform-auth';
 import { isDomainError, type DomainError } from '@holdfast/platform-errors';
 import { continueTrace, runInContext, type RequestContext } from '@holdfast/platform-telemetry';
 import { beginResponse, isEventStream, writeHead } from './direct-response.js';
@@ -30,7 +30,7 @@ export interface DirectRoute {
 }
 
 export interface DirectMethod {
-  policy: Exclude<Policy, { for: 'anybody' }>;
+  policy: ClosedPolicy;
   /** Answers, with the head written by `writeHead`, or throws what becomes a problem. */
   handle: (request: DirectRequest, response: ServerResponse) => Promise<void>;
 }

@@ -5,6 +5,7 @@ import { answerClientError } from './client-errors.js';
 import type { DirectLane } from './direct-lane.js';
 import { MediaTypeUnsupported, RequestInvalid } from './http.errors.js';
 import { findJsonFault } from './json-body.rules.js';
+import type { JudgedEntries } from './judges-each.decorator.js';
 import { MAX_PATH_SEGMENT, expectedError, problemHeaders, problemOf } from './problem.rules.js';
 import { requestIdOf } from './request-id.js';
 import { setBaseHeaders } from './response-headers.js';
@@ -35,7 +36,8 @@ export function createHttpAdapter({
     // A POST without a body often says that it is JSON. What it lacks is for the validation to say.
     if (body.length === 0) return done(null, undefined);
     const json = body.toString();
-    parseJson(request, json, refuseFaults(json, done));
+    const { judgesEach } = request.routeOptions.config as JudgedEntries;
+    parseJson(request, json, refuseFaults(json, judgesEach, done));
   });
   adapter.useBodyParser('*', false, {}, (_request, _body: Buffer, done) => done(MediaTypeUnsupported()));
   return adapter;
@@ -67,12 +69,17 @@ function serverWith(lane: DirectLane, handler: RequestListener): Server {
   return server;
 }
 
-function refuseFaults(json: string, done: ParseDone): ParseDone {
+function refuseFaults(json: string, judgedByRoute: string | undefined, done: ParseDone): ParseDone {
   return (error, body) => {
-    const fault = error ? undefined : findJsonFault(json, body);
+    const fault = error ? undefined : findJsonFault(json, without(judgedByRoute, body));
     if (fault) done(RequestInvalid({ errors: [fault] }));
     else done(error, body);
   };
+}
+
+function without(field: string | undefined, body: unknown): unknown {
+  const isEntryList = field !== undefined && Array.isArray((body as Record<string, unknown> | null)?.[field]);
+  return isEntryList ? { ...(body as object), [field]: [] } : body;
 }
 
 /** The router refuses some URLs before there is a route or a hook. */

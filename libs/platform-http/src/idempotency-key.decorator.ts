@@ -5,6 +5,8 @@ import { IdempotencyKeyMalformed } from './http.errors.js';
 
 const KEY = /^[\x21-\x7e]{1,255}$/;
 
+const TAKES_KEY = Symbol('takes an Idempotency-Key');
+
 const documentHeader = ApiHeader({
   name: 'Idempotency-Key',
   required: false,
@@ -23,7 +25,13 @@ export const IdempotencyKey = createParamDecorator(
   [
     (target, method) => {
       if (method === undefined) return;
+      Reflect.defineMetadata(TAKES_KEY, true, target, method);
       documentHeader(target, method, Object.getOwnPropertyDescriptor(target, method)!);
     },
   ],
 );
+
+/** Whether a parameter of the method is the request's `Idempotency-Key`. */
+export function takesIdempotencyKey(target: object, method: string | symbol): boolean {
+  return Reflect.hasMetadata(TAKES_KEY, target, method);
+}

@@ -11,16 +11,25 @@ export { writeHead } from './direct-response.js';
 export { Draining } from './draining.service.js';
 export type { HealthCheck } from './health-check.js';
 export { createHttpAdapter } from './http-adapter.js';
+export { JudgesEach } from './judges-each.decorator.js';
+export { isStorableText } from './json-body.rules.js';
 export {
   BodyTooLarge,
   CursorMalformed,
   IdempotencyKeyMalformed,
   JsonMalformed,
+  MethodNotAllowed,
+  NotReady,
   RequestInvalid,
+  RequestMalformed,
+  RouteNotFound,
+  TooManyBodies,
+  UrlTooLong,
 } from './http.errors.js';
 export type { RequestFault } from './http.errors.js';
 export { HttpModule } from './http.module.js';
 export { IdempotencyKey } from './idempotency-key.decorator.js';
+export { LowerCase } from './lower-case.decorator.js';
 export { MayBeAbsent } from './may-be-absent.decorator.js';
 export { PageQuery } from './page-query.dto.js';
 export { Problem, ProblemError } from './problem.dto.js';

@@ -13,8 +13,8 @@ const EXEMPT = 'exempt';
 const WINDOW_MS = 60_000;
 
 /**
- * Counts requests per minute in this process: by key, or by address when the request has no valid key. Runners are
- * exempt, because their lease depends on being heard; so are probes.
+ * Counts requests per minute in this process: by key, by turn where a turn's credential asks, or by address when the
+ * request has no valid credential. Runners are exempt, because their leases depend on being heard; so are probes.
  */
 export async function registerRateLimit(
   fastify: FastifyInstance,
@@ -61,8 +61,11 @@ async function callerOf(request: FastifyRequest, authentication: RequestAuthenti
   return callerWith(principal);
 }
 
-/** Whose budget a request with a valid key is of. */
-export const callerWith = ({ kind, key_id }: Principal) => (kind === 'runner' ? EXEMPT : `key:${key_id}`);
+/** Whose budget a request with a valid credential is of. A turn has one of its own: one that floods harms no other. */
+export function callerWith(principal: Principal): string {
+  if (principal.kind === 'runner') return EXEMPT;
+  return principal.kind === 'turn' ? `turn:${principal.turn.turn_id}` : `key:${principal.key_id}`;
+}
 
-/** Whose budget a request without one is of. */
+/** Whose budget a request without a valid credential is of. */
 export const callerAt = (address: string) => `address:${address}`;

@@ -23,6 +23,7 @@ class Routes extends DirectRoutes {
     methods: {
       GET: { policy: { for: 'user', permission: 'VIEW_SESSIONS' }, handle: (...args) => this.read(...args) },
       POST: { policy: { for: 'runner' }, handle: (...args) => this.append(...args) },
+      PUT: { policy: { for: 'turn' }, handle: (...args) => this.append(...args) },
     },
   };
 
@@ -132,9 +133,20 @@ describe('the direct lane', () => {
     expect(await answer.json()).toMatchObject({ status: 403, code: 'permission_denied' });
   });
 
+  it("takes a turn's credential, the second time without waiting, and holds its turn to a budget", async () => {
+    const turn = await test.turnCredential(`t-${randomBytes(4).toString('hex')}`);
+    const statuses: number[] = [];
+    for (let count = 0; count < 31; count++) {
+      statuses.push((await send('/v1/direct/x', turn, { method: 'PUT', body: 'x' })).status);
+    }
+    expect(statuses).toEqual([...Array<number>(30).fill(200), 429]);
+    expect((await send('/v1/direct/x', user, { method: 'PUT', body: 'x' })).status).toBe(403);
+    expect((await send('/v1/direct/x', await test.turnCredential('t'))).status).toBe(403);
+  });
+
   it('says what a problem means in headers, where the routes know', async () => {
     expect((await send('/v1/direct/closed', user)).headers.get('stream-closed')).toBe('true');
-    expect((await send('/v1/direct/x', user, { method: 'PATCH' })).headers.get('allow')).toBe('GET, POST');
+    expect((await send('/v1/direct/x', user, { method: 'PATCH' })).headers.get('allow')).toBe('GET, POST, PUT');
   });
 
   it('tells the caller nothing of an unexpected failure, and the log everything', async () => {

@@ -1,4 +1,4 @@
-import { Body, Controller, Module, Post } from '@nestjs/common';
+import { Body, Controller, Get, Module, Post } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DocumentBuilder, IntersectionType, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { IsString } from 'class-validator';
@@ -28,6 +28,13 @@ class Routes {
   invoke(@Body() query: NamedQuery, @IdempotencyKey() key?: string) {
     return { query, key };
   }
+
+  @Permit('VIEW_SESSIONS')
+  @ApiProblems()
+  @Get('first')
+  first() {
+    return {};
+  }
 }
 
 @Module({ controllers: [Routes] })
@@ -48,10 +55,12 @@ describe('the OpenAPI document of an operation', () => {
       Object.entries(responses).map(([status, response]) => [status, response['x-codes']]),
     );
     expect(codes).toMatchObject({
-      400: ['request_invalid'],
+      400: ['request_invalid', 'json_malformed', 'idempotency_key_malformed'],
       401: ['unauthenticated'],
       403: ['permission_denied', 'credential_kind'],
       409: ['session_in_use', 'no_live_turn'],
+      413: ['body_too_large'],
+      415: ['media_type_unsupported'],
       429: ['rate_limited'],
       500: ['internal'],
     });
@@ -62,6 +71,12 @@ describe('the OpenAPI document of an operation', () => {
     expect(document.components!.schemas!['Problem']).toMatchObject({
       required: ['type', 'title', 'status', 'detail', 'instance', 'code'],
     });
+  });
+
+  it('lists no errors of a body or a key where it takes none', () => {
+    const { responses } = document.paths['/v1/sessions/first']!.get!;
+    expect(Object.keys(responses).sort()).toEqual(['400', '401', '403', '429', '500']);
+    expect(responses['400']).toMatchObject({ 'x-codes': ['request_invalid'] });
   });
 
   it('names its Idempotency-Key, its permission and its kind of key', () => {

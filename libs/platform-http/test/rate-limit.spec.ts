@@ -1,5 +1,5 @@
 import { Controller, Get } from '@nestjs/common';
-import { Permit, Public, RunnerOnly } from '@holdfast/platform-auth';
+import { Permit, Public, RunnerOnly, TurnOnly } from '@holdfast/platform-auth';
 import { startTestApp, type TestApp } from './test-app.js';
 
 @Controller()
@@ -13,6 +13,12 @@ class Routes {
   @RunnerOnly()
   @Get('v1/admin/beat')
   forRunners() {
+    return { ok: true };
+  }
+
+  @TurnOnly()
+  @Get('v1/admin/write')
+  forTurns() {
     return { ok: true };
   }
 
@@ -73,6 +79,13 @@ describe('the rate limit', () => {
   it('does not hold for runners, whose leases depend on being heard', async () => {
     const runner = await test.runnerKey();
     expect(new Set(await statuses(8, '/v1/admin/beat', runner))).toEqual(new Set([200]));
+  });
+
+  it('counts each turn by itself, and on when its credential is renewed', async () => {
+    const [first, renewed] = [await test.turnCredential('t-1'), await test.turnCredential('t-1')];
+    expect(await statuses(2, '/v1/admin/write', first)).toEqual([200, 200]);
+    expect(await statuses(2, '/v1/admin/write', renewed)).toEqual([200, 429]);
+    expect(await statuses(1, '/v1/admin/write', await test.turnCredential('t-2'))).toEqual([200]);
   });
 
   it('does not hold for probes', async () => {

@@ -2,7 +2,7 @@ import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { Type } from 'class-transformer';
 import { IsArray, IsInt, IsObject, IsOptional, IsString, ValidateNested } from 'class-validator';
 import { Public } from '@holdfast/platform-auth';
-import { AsSent, IdempotencyKey, PageQuery } from '../src/index.js';
+import { AsSent, IdempotencyKey, isStorableText, JudgesEach, PageQuery } from '../src/index.js';
 import { startTestApp, type TestApp } from './test-app.js';
 
 class Item {
@@ -31,6 +31,15 @@ class Order extends PageQuery {
   items?: Item[];
 }
 
+class Batch {
+  @IsString()
+  name!: string;
+
+  @AsSent()
+  @IsArray()
+  entries!: unknown[];
+}
+
 class Filter {
   @IsString()
   name!: string;
@@ -43,6 +52,13 @@ class Routes {
   @HttpCode(200)
   echo(@Body() order: Order) {
     return order;
+  }
+
+  @Post('batches')
+  @HttpCode(200)
+  @JudgesEach('entries')
+  judge(@Body() { entries }: Batch) {
+    return { taken: entries.map((entry) => typeof entry === 'string' && isStorableText(entry)) };
   }
 
   @Get('filter')
@@ -164,6 +180,20 @@ describe('a request', () => {
     expect(await post('/orders', nested(65))).toMatchObject({
       status: 400,
       body: { code: 'request_invalid', errors: [{ pointer: `/labels${'/a'.repeat(63)}` }] },
+    });
+  });
+
+  it('has its entries judged one by one where the route says so, and nothing else', async () => {
+    const deep = `${'['.repeat(400)}${']'.repeat(400)}`;
+    const batch = (name: string, entries: string) => post('/batches', `{"name":"${name}","entries":${entries}}`);
+    expect(await batch('b', `["a","\\u0000","\\ud800",${deep},{"\\u0000":1},"b"]`)).toMatchObject({
+      status: 200,
+      body: { taken: [true, false, false, false, false, true] },
+    });
+    expect(await batch('\\u0000', '["a"]')).toMatchObject({ status: 400, body: { errors: [{ pointer: '/name' }] } });
+    expect(await batch('b', '{"a":"\\u0000"}')).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/entries/a' }] },
     });
   });
 

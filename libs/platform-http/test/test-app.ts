@@ -1,7 +1,7 @@
 import { Global, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { ApiKeys, AuthModule, authPersistence, type Permission } from '@holdfast/platform-auth';
+import { ApiKeys, AuthModule, authPersistence, TurnCredentials, type Permission } from '@holdfast/platform-auth';
 import { createDataSource, UnitOfWork } from '@holdfast/platform-postgres';
 import { TelemetryModule } from '@holdfast/platform-telemetry';
 import { testPostgres } from '@holdfast/testing';
@@ -68,6 +68,10 @@ export async function startTestApp({
     async runnerKey(): Promise<string> {
       const key = { project_id, name: 'runner', kind: 'runner' as const };
       return (await unitOfWork.run((tx) => apiKeys.createKey(tx, key))).key;
+    },
+    async turnCredential(turn_id: string): Promise<string> {
+      const turn = { project_id, key_id: turn_id, session_id: 's-1', turn_id, epoch: 1 };
+      return app.get(TurnCredentials).mint(turn);
     },
     async stop(): Promise<void> {
       await app.close();

@@ -22,6 +22,8 @@ export interface LogAppend extends LogKey {
   close?: boolean;
   /** Set by the server's own writes that begin or end somebody's right to append. */
   writer?: LogAuthor | null;
+  /** Within a transaction: left out where there is no such log, instead of failing what it is a part of. */
+  if_present?: boolean;
 }
 
 /** An append and the key of its log, which is made once: making and hashing one costs as much as judging. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from '@holdfast/platform-postgres';
-import { LogUnavailable } from '../durable-streams.errors.js';
+import { LogUnavailable, StreamNotFound } from '../durable-streams.errors.js';
 import { LogHub } from '../live/log-hub.js';
 import { LogRepository } from '../log.repository.js';
 import { judgeGroup, type JudgedGroup } from './append-group.js';
@@ -28,7 +28,7 @@ export class LogService {
     return this.queue.append(append);
   }
 
-  /** Is in the log exactly when the transaction commits; where it is refused, the transaction fails. */
+  /** Is in the log exactly when the transaction commits; where it is refused, the transaction fails (but see `if_present`). */
   appendWithin(tx: Transaction, append: LogAppend): void {
     const waiting = this.buffers.get(tx);
     if (waiting) {
@@ -44,8 +44,11 @@ export class LogService {
   async write(tx: Transaction, appends: LogAppend[]): Promise<AppendOutcome[]> {
     const group = appends.map(keyed);
     const judged = judgeGroup(group, await this.logs.lock(tx, group));
-    const refused = judged.outcomes.find((outcome) => outcome.kind === 'refused');
-    if (refused) throw refused.error;
+    for (const [index, outcome] of judged.outcomes.entries()) {
+      if (outcome.kind !== 'refused') continue;
+      const isLeftOut = appends[index]!.if_present && outcome.error.code === StreamNotFound.code;
+      if (!isLeftOut) throw outcome.error;
+    }
     const results = judged.changes.heads.length ? await this.repository.write(judged.changes, tx) : [];
     // They are locked, so only a log that expired this moment is left out.
     if (results.some((result) => result !== 'written')) throw LogUnavailable();

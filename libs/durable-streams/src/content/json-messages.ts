@@ -50,8 +50,8 @@ const COMMA = 0x2c;
 const SPACE = 0x20;
 const TAB = 0x09;
 
-/** The elements of a JSON array that was found to be valid. */
-function elementsOf(array: Buffer): Buffer[] {
+/** The elements of a JSON array that was found to be valid, each in the bytes that it has there. */
+export function elementsOf(array: Buffer): Buffer[] {
   const body = trim(array);
   const inside = trim(body, 1, body.length - 1);
   if (inside.length === 0) return [];

@@ -82,6 +82,11 @@ export class SigningKeys {
     return `t=${timestamp},kid=${jwk.kid},ed25519=${signature.toString('base64url')}`;
   }
 
+  /** The Ed25519 signature of some bytes. */
+  async sign(data: Buffer): Promise<Buffer> {
+    return sign(null, data, (await this.current()).signing.privateKey);
+  }
+
   /** Makes the next key. All processes publish it within a minute; it signs after ten. Removes those that nobody needs. */
   async rotate(): Promise<SigningJwk> {
     await this.current();

@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { isDomainError } from '@holdfast/platform-errors';
+import { OutboundAddressRefused } from '@holdfast/platform-outbound';
 import { UnitOfWork, type Transaction } from '@holdfast/platform-postgres';
 import { LogService } from '../append/log.service.js';
 import { isJson, type LogHead, type LogKey } from '../log-head.js';
@@ -11,7 +12,7 @@ import { isPending, streamState, SubscriptionWakes } from './subscription-wakes.
 import { WebhookUrlRejected } from './subscriptions.errors.js';
 import { SubscriptionsRepository } from './subscriptions.repository.js';
 import { announced, announcementFailed, attempt, delivered, deliveryFailed, rest } from './wake.rules.js';
-import { WebhookAddressRefused, WebhookClient, WebhookDeadlinePassed, type WebhookAnswer } from './webhook-client.js';
+import { WebhookClient, WebhookDeadlinePassed, type WebhookAnswer } from './webhook-client.js';
 
 /** Webhooks that one process calls at a time. */
 const MAX_CALLS = 64;
@@ -224,7 +225,7 @@ function saysDone({ body }: WebhookAnswer): boolean {
 function reasonOf(error: unknown): string {
   const isOurs =
     error instanceof WebhookDeadlinePassed ||
-    error instanceof WebhookAddressRefused ||
+    error instanceof OutboundAddressRefused ||
     isDomainError(error, WebhookUrlRejected.code);
   if (isOurs) return error.message;
   return `the call failed (${(error as { code?: string }).code ?? 'unknown reason'})`;

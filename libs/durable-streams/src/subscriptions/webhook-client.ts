@@ -1,10 +1,9 @@
-import { lookup as resolve } from 'node:dns';
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import type { LookupFunction } from 'node:net';
 import { Injectable } from '@nestjs/common';
+import { checkedLookup, type OutboundTarget } from '@holdfast/platform-outbound';
 import { DurableStreamsConfig } from '../durable-streams.config.js';
-import { mayConnect, parseWebhookUrl, type WebhookTarget } from './webhook-url.rules.js';
+import { parseWebhookUrl } from './webhook-url.rules.js';
 
 /** For the whole call, in milliseconds. */
 const DEADLINE_MS = 10_000;
@@ -18,9 +17,6 @@ export interface WebhookAnswer {
   /** Undefined when it is too long. */
   body: string | undefined;
 }
-
-/** The receiver's name leads to where no webhook may go. */
-export class WebhookAddressRefused extends Error {}
 
 /** The receiver did not answer in time, or not to the end. */
 export class WebhookDeadlinePassed extends Error {
@@ -37,7 +33,7 @@ export class WebhookDeadlinePassed extends Error {
 export class WebhookClient {
   constructor(private readonly config: DurableStreamsConfig) {}
 
-  /** Errors: webhook_url_rejected, WebhookAddressRefused, WebhookDeadlinePassed, and those of the network. */
+  /** Errors: webhook_url_rejected, OutboundAddressRefused, WebhookDeadlinePassed, and those of the network. */
   async post(url: string, headers: Record<string, string>, body: Buffer): Promise<WebhookAnswer> {
     const target = parseWebhookUrl(url, { allowLoopback: this.config.allowLoopbackWebhooks });
     const deadline = AbortSignal.timeout(DEADLINE_MS);
@@ -50,7 +46,7 @@ export class WebhookClient {
 }
 
 function call(
-  target: WebhookTarget,
+  target: OutboundTarget,
   headers: Record<string, string>,
   body: Buffer,
   signal: AbortSignal,
@@ -61,7 +57,7 @@ function call(
       method: 'POST',
       agent: false,
       headers: { ...headers, 'content-length': body.length },
-      lookup: checkedLookup(target),
+      lookup: checkedLookup(target.reach),
       signal,
     };
     request(target.url, options, (response) => read(response).then(settle, reject))
@@ -81,18 +77,4 @@ async function read(response: IncomingMessage): Promise<WebhookAnswer> {
     chunks.push(chunk);
   }
   return { status, body: Buffer.concat(chunks).toString() };
-}
-
-/** Resolves like the system does, and refuses a name of which any address is forbidden. */
-export function checkedLookup(target: Pick<WebhookTarget, 'isLoopback'>, lookup = resolve): LookupFunction {
-  return (hostname, options, callback) => {
-    lookup(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(error, '', 0);
-      if (!addresses.length || addresses.some(({ address }) => !mayConnect(target, address))) {
-        return callback(new WebhookAddressRefused(`"${hostname}" leads to an address that no webhook may call`), '', 0);
-      }
-      if (options.all) return callback(null, addresses);
-      callback(null, addresses[0]!.address, addresses[0]!.family);
-    });
-  };
 }
