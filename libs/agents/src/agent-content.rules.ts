@@ -1,20 +1,33 @@
 import { isDeepStrictEqual } from 'node:util';
 
-/** Programs that a runner can host. `acp` is any program that speaks the Agent Client Protocol. */
-export const HARNESSES = ['scripted', 'codex', 'claude', 'opencode', 'gemini', 'acp'] as const;
+/**
+ * What runs an agent: a program that a runner hosts, of which `acp` is any that speaks the Agent Client Protocol, or with
+ * `push` a service that is called.
+ */
+export const HARNESSES = ['scripted', 'codex', 'claude', 'opencode', 'gemini', 'acp', 'push'] as const;
 
 export type Harness = (typeof HARNESSES)[number];
 
 /** Whose runners take the turns of an agent that names no pool. */
 export const DEFAULT_POOL = 'default';
 
-/** Harnesses that a new project has an agent of; `acp` needs a command that nobody could guess. */
-export const SEEDED_HARNESSES = HARNESSES.filter((harness) => harness !== 'acp');
+/** How often the owner of a turn may be lost before the turn is, for an agent that does not say. */
+export const DEFAULT_MAX_ATTEMPTS = 3;
+
+/** Harnesses that a new project has an agent of; the others need a command or a URL that nobody could guess. */
+export const SEEDED_HARNESSES = HARNESSES.filter((harness) => harness !== 'acp' && harness !== 'push');
 
 /** What an agent is: the part of a revision that decides whether a next one is needed. */
 export interface AgentContent {
   harness: Harness;
-  pool: string;
+  /** Whose runners take its turns; null when `push_url` is set. */
+  pool: string | null;
+  /** The service that is called to run its turns; null unless the harness is `push`. */
+  push_url: string | null;
+  /** `key=value`, all of which a runner must have to take its turns. Sorted, each once. */
+  labels: string[];
+  /** How often the owner of a turn may be lost before the turn is, from 1 to 10. */
+  max_attempts: number;
   /** Null leaves the model to the harness. */
   model: string | null;
   environment: Record<string, string>;
@@ -28,6 +41,7 @@ export function isSameContent(one: AgentContent, other: AgentContent): boolean {
 }
 
 /** The content of a revision, without the revision. */
-export function contentOf({ harness, pool, model, environment, command }: AgentContent): AgentContent {
-  return { harness, pool, model, environment, command };
+export function contentOf(content: AgentContent): AgentContent {
+  const { harness, pool, push_url, labels, max_attempts, model, environment, command } = content;
+  return { harness, pool, push_url, labels, max_attempts, model, environment, command };
 }

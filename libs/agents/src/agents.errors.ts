@@ -7,6 +7,15 @@ export const AgentNotFound = defineError<{ name: string }>({
   detail: ({ name }) => `There is no agent "${name}" in this project. Set it first.`,
 });
 
+/** `allowable`: the reach of this installation is all that stands against it. */
+export const PushUrlRejected = defineError<{ reason: string; allowable: boolean }>({
+  code: 'push_url_rejected',
+  kind: 'invalid',
+  title: 'Push URL rejected',
+  detail: ({ reason, allowable }) =>
+    `push_url ${reason}.${allowable ? ' PUSH_ALLOW_PRIVATE of the api and the workers allows private networks.' : ''}`,
+});
+
 export const AgentRevisionNotFound = defineError<{ name: string; revision?: number }>({
   code: 'agent_revision_not_found',
   kind: 'not-found',

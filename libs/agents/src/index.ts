@@ -1,5 +1,6 @@
 export type { Harness } from './agent-content.rules.js';
-export { AgentNotFound, AgentRevisionNotFound } from './agents.errors.js';
+export { AgentsConfig } from './agents.config.js';
+export { AgentNotFound, AgentRevisionNotFound, PushUrlRejected } from './agents.errors.js';
 export { AgentsModule } from './agents.module.js';
 export { AgentsReader } from './agents.reader.js';
 export type { AgentReference, AgentRevision } from './agents.repository.js';

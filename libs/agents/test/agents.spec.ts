@@ -8,6 +8,7 @@ import { AgentsModule } from '../src/agents.module.js';
 import { AgentsReader } from '../src/agents.reader.js';
 import { AgentsService } from '../src/agents.service.js';
 import type { AgentSet } from '../src/dto/agent-set.dto.js';
+import { AddPushTargets1794000002100 } from '../src/migrations/1794000002100-add-push-targets.js';
 import { agentsPersistence } from '../src/persistence.js';
 import { seedAgents } from '../src/seed-agents.js';
 
@@ -34,7 +35,9 @@ beforeAll(async () => {
   unitOfWork = new UnitOfWork(dataSource);
   // Callers that have to connect first would come one after the other instead of racing.
   await Promise.all(Array.from({ length: 20 }, () => unitOfWork.query('SELECT 1')));
-  const app = await Test.createTestingModule({ imports: [TestPlatform, AgentsModule] }).compile();
+  const app = await Test.createTestingModule({
+    imports: [TestPlatform, AgentsModule.forRoot({ pushReach: 'public' })],
+  }).compile();
   service = app.get(AgentsService);
   reader = app.get(AgentsReader);
 });
@@ -61,6 +64,9 @@ describe('setting an agent', () => {
       revision: 1,
       harness: 'codex',
       pool: 'default',
+      push_url: null,
+      labels: [],
+      max_attempts: 3,
       model: null,
       environment: {},
       command: null,
@@ -72,13 +78,20 @@ describe('setting an agent', () => {
     expect(await reader.fetchAgent(owner.project_id, 'helper')).toEqual(agent);
   });
 
-  it('makes no revision of the same content, in whatever order its variables come', async () => {
+  it('makes no revision of the same content, in whatever order its variables and labels come', async () => {
     const owner = aProject();
-    const set: AgentSet = { harness: 'acp', pool: 'gpu', command: ['run', ''], environment: { A: '1', B: '2' } };
+    const set: AgentSet = {
+      harness: 'acp',
+      pool: 'gpu',
+      labels: ['zone=eu', 'gpu=a100'],
+      command: ['run', ''],
+      environment: { A: '1', B: '2' },
+    };
     const first = await service.setAgent(owner, 'helper', set);
 
     const again = await service.setAgent({ ...owner, by_id: randomUUID() }, 'helper', {
       ...set,
+      labels: ['gpu=a100', 'zone=eu', 'gpu=a100'],
       environment: { B: '2', A: '1' },
     });
 
@@ -88,6 +101,8 @@ describe('setting an agent', () => {
   it.each<[string, Partial<AgentSet>]>([
     ['harness', { harness: 'gemini' }],
     ['pool', { pool: 'gpu' }],
+    ['labels', { labels: ['gpu=a100'] }],
+    ['max_attempts', { max_attempts: 1 }],
     ['model', { model: 'big' }],
     ['environment', { environment: { A: '2' } }],
     ['command', { command: ['run', '--slow'] }],
@@ -156,6 +171,9 @@ describe('resolving a reference', () => {
       ...first,
       harness: 'codex',
       pool: 'default',
+      push_url: null,
+      labels: [],
+      max_attempts: 3,
       model: 'old',
       environment: { A: '1' },
       command: null,
@@ -187,6 +205,47 @@ describe('resolving a reference', () => {
     await expect(resolve(stranger.project_id, { name: 'helper' })).rejects.toMatchObject({ code: 'agent_not_found' });
     await expect(reader.fetchAgent(stranger.project_id, 'helper')).rejects.toMatchObject({ code: 'agent_not_found' });
     expect(await reader.queryAgents(stranger.project_id, { limit: 50 })).toEqual({ data: [], next_cursor: null });
+  });
+});
+
+describe('a push target', () => {
+  it('keeps where its turns go, in place of a pool', async () => {
+    const owner = aProject();
+    const set: AgentSet = { harness: 'push', push_url: 'https://agent.example/start', max_attempts: 1 };
+
+    const { agent } = await service.setAgent(owner, 'helper', set);
+
+    expect(agent).toMatchObject({ ...set, pool: null, labels: [] });
+    expect(await resolve(owner.project_id, agent)).toMatchObject({ ...set, pool: null, labels: [] });
+  });
+
+  it.each([
+    'http://agent.example/',
+    'https://10.0.0.1/',
+    'https://localhost/',
+    'https://user:key@agent.example/',
+    'agent',
+  ])('is refused unless its configuration allows it: %s', async (push_url) => {
+    const owner = aProject();
+    await expect(service.setAgent(owner, 'helper', { harness: 'push', push_url })).rejects.toMatchObject({
+      code: 'push_url_rejected',
+    });
+    await expect(reader.fetchAgent(owner.project_id, 'helper')).rejects.toMatchObject({ code: 'agent_not_found' });
+  });
+
+  it('is told how it may be allowed only where that would help', async () => {
+    const refusal = (push_url: string) =>
+      service.setAgent(aProject(), 'helper', { harness: 'push', push_url }).catch(({ message }: Error) => message);
+    expect(await refusal('http://10.0.0.1/')).toContain('PUSH_ALLOW_PRIVATE');
+    expect(await refusal('http://169.254.169.254/')).not.toContain('PUSH_ALLOW_PRIVATE');
+  });
+
+  it('may be in a private network where that is configured', async () => {
+    const app = await Test.createTestingModule({
+      imports: [TestPlatform, AgentsModule.forRoot({ pushReach: 'private' })],
+    }).compile();
+    const set: AgentSet = { harness: 'push', push_url: 'http://10.0.0.1:8080/start' };
+    expect((await app.get(AgentsService).setAgent(aProject(), 'helper', set)).agent).toMatchObject(set);
   });
 });
 
@@ -234,5 +293,38 @@ describe('seeding a project', () => {
 
     expect(same).toMatchObject({ created: false, agent: { revision: 1, created_by_id: null } });
     expect(other).toMatchObject({ created: false, agent: { revision: 2, updated_by_id: owner.by_id } });
+  });
+});
+
+describe('the migration that adds push targets', () => {
+  it('can be taken back and made again: an agent falls back to what a runner hosts', async () => {
+    const { url, drop } = await testPostgres([agentsPersistence]);
+    const config = { url, poolSize: 2, applicationName: 'agents-test' };
+    const source = await createDataSource(config, [agentsPersistence]).initialize();
+    const runner = source.createQueryRunner();
+    const project_id = randomUUID();
+    await source.query(
+      `WITH made AS (
+         INSERT INTO agents (project_id, name, current_revision)
+         SELECT $1, name, revision FROM (VALUES ('mixed', 2), ('pushed', 1)) AS agent(name, revision))
+       INSERT INTO agent_revisions (project_id, name, revision, harness, pool, push_url, environment)
+       VALUES ($1, 'mixed', 1, 'codex', 'default', NULL, '{}'), ($1, 'mixed', 2, 'push', NULL, 'https://x/', '{}'),
+              ($1, 'pushed', 1, 'push', NULL, 'https://x/', '{}')`,
+      [project_id],
+    );
+    const migration = new AddPushTargets1794000002100();
+
+    await migration.down(runner);
+    expect(await source.query(`SELECT name, current_revision FROM agents`)).toEqual([
+      { name: 'mixed', current_revision: 1 },
+    ]);
+    await migration.up(runner);
+    expect(await source.query(`SELECT pool, push_url, labels, max_attempts FROM agent_revisions`)).toEqual([
+      { pool: 'default', push_url: null, labels: [], max_attempts: 3 },
+    ]);
+
+    await runner.release();
+    await source.destroy();
+    await drop();
   });
 });

@@ -4,16 +4,24 @@ import {
   ArrayMinSize,
   IsArray,
   IsIn,
+  IsInt,
   IsOptional,
   IsString,
+  Matches,
+  Max,
   MaxLength,
+  Min,
   MinLength,
   ValidateIf,
 } from 'class-validator';
 import { AsSent } from '@holdfast/platform-http';
-import { DEFAULT_POOL, HARNESSES, type Harness } from '../agent-content.rules.js';
+import { DEFAULT_MAX_ATTEMPTS, DEFAULT_POOL, HARNESSES, type Harness } from '../agent-content.rules.js';
 import { AGENT_NAME_PATTERN, IsAgentName } from './is-agent-name.decorator.js';
 import { ENVIRONMENT_RULE, IsEnvironment } from './is-environment.decorator.js';
+import { IsOfHarness } from './is-of-harness.decorator.js';
+
+/** Of agents and of runners alike. */
+const RUNNER_LABEL_PATTERN = /^[a-z0-9][a-z0-9_./-]{0,62}=[A-Za-z0-9_./-]{1,63}$/;
 
 /** Names an agent in a path. */
 export class AgentPath {
@@ -27,7 +35,8 @@ export class AgentSet {
   @ApiProperty({
     enum: HARNESSES,
     enumName: 'AgentHarness',
-    description: 'Program that hosts the agent; `acp` is any that speaks the Agent Client Protocol over stdio.',
+    description:
+      'Program that hosts the agent; `acp` is any that speaks the Agent Client Protocol over stdio. With `push` a service is called instead.',
   })
   @IsIn(HARNESSES)
   harness!: Harness;
@@ -39,7 +48,47 @@ export class AgentSet {
   })
   @IsOptional()
   @IsAgentName()
+  @IsOfHarness((harness) => harness !== 'push')
   pool?: string;
+
+  @ApiPropertyOptional({
+    maxLength: 2048,
+    description:
+      'Service that is called to run its turns, by `https`. Required with `push`, which has no pool, labels or command.',
+  })
+  @ValidateIf(({ harness, push_url }: AgentSet) => harness === 'push' || (push_url !== undefined && push_url !== null))
+  @IsString()
+  @MaxLength(2048)
+  @IsOfHarness((harness) => harness === 'push')
+  push_url?: string;
+
+  @ApiPropertyOptional({
+    type: [String],
+    maxItems: 20,
+    description: 'Labels (`key=value`), all of which a runner must have to take its turns.',
+  })
+  @IsOptional()
+  @IsArray()
+  @ArrayMaxSize(20)
+  @Matches(RUNNER_LABEL_PATTERN, {
+    each: true,
+    message: 'each of $property must be key=value, for example os=linux, the key in lower case',
+  })
+  @IsOfHarness((harness) => harness !== 'push')
+  labels?: string[];
+
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: 10,
+    default: DEFAULT_MAX_ATTEMPTS,
+    description: 'How often the owner of a turn may be lost before the turn is; until then it is run again.',
+  })
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  @Max(10)
+  max_attempts?: number;
 
   @ApiPropertyOptional({ maxLength: 200, description: 'Model to ask for. Left out: the choice of the harness.' })
   @IsOptional()
@@ -71,5 +120,6 @@ export class AgentSet {
   @ArrayMaxSize(64)
   @IsString({ each: true })
   @MaxLength(4096, { each: true })
+  @IsOfHarness((harness) => harness !== 'push')
   command?: string[];
 }

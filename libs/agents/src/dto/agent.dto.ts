@@ -9,11 +9,24 @@ export class Agent {
   @ApiProperty({ type: 'integer', description: 'Current revision, from 1. Other content makes the next one.' })
   revision!: number;
 
-  @ApiProperty({ enum: HARNESSES, enumName: 'AgentHarness', description: 'Program that hosts the agent.' })
+  @ApiProperty({ enum: HARNESSES, enumName: 'AgentHarness', description: 'What runs the agent.' })
   harness!: Harness;
 
-  @ApiProperty({ description: 'Pool whose runners take its turns.' })
-  pool!: string;
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Pool whose runners take its turns; null with `push_url`.',
+  })
+  pool!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Service that is called to run its turns.' })
+  push_url!: string | null;
+
+  @ApiProperty({ type: [String], description: 'Labels (`key=value`), all of which a runner must have.' })
+  labels!: string[];
+
+  @ApiProperty({ type: 'integer', description: 'How often the owner of a turn may be lost before the turn is.' })
+  max_attempts!: number;
 
   @ApiProperty({ type: String, nullable: true, description: 'Model to ask for; null leaves it to the harness.' })
   model!: string | null;

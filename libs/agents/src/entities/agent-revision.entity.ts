@@ -7,7 +7,10 @@ export class AgentRevisionEntity implements AgentContent {
   @PrimaryColumn('text') name!: string;
   @PrimaryColumn('int') revision!: number;
   @Column('text') harness!: Harness;
-  @Column('text') pool!: string;
+  @Column('text', { nullable: true }) pool!: string | null;
+  @Column('text', { nullable: true }) push_url!: string | null;
+  @Column('text', { array: true }) labels!: string[];
+  @Column('int') max_attempts!: number;
   @Column('text', { nullable: true }) model!: string | null;
   @Column('jsonb') environment!: Record<string, string>;
   @Column('jsonb', { nullable: true }) command!: string[] | null;
