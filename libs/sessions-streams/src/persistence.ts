@@ -1,4 +1,9 @@
 import type { Persistence } from '@holdfast/platform-postgres';
 import { CreateTurns1794000010000 } from './migrations/1794000010000-create-turns.js';
+import { ExtendTurns1794000011000 } from './migrations/1794000011000-extend-turns.js';
+import { TuneLeases1794000012000 } from './migrations/1794000012000-tune-leases.js';
 
-export const sessionsStreamsPersistence: Persistence = { entities: [], migrations: [CreateTurns1794000010000] };
+export const sessionsStreamsPersistence: Persistence = {
+  entities: [],
+  migrations: [CreateTurns1794000010000, ExtendTurns1794000011000, TuneLeases1794000012000],
+};

@@ -1,4 +1,4 @@
-/** The times of turns and leases, in seconds. They are the database's clock's, except where they say otherwise. */
+/** The times of turns and leases, in seconds of the database's clock except where they say otherwise, and their limits. */
 export abstract class StreamsConfig {
   /** How long a runner owns a turn after a beat. */
   abstract readonly leaseSeconds: number;
@@ -8,6 +8,8 @@ export abstract class StreamsConfig {
   abstract readonly watchdogSeconds: number;
   /** How long a turn that was asked to stop may take before it is ended by force. */
   abstract readonly stoppingSeconds: number;
+  /** How many turns of one project may be live at once, before starts are refused. */
+  abstract readonly maxLiveTurnsPerProject: number;
 }
 
 export const DEFAULT_STREAMS_CONFIG: StreamsConfig = {
@@ -15,4 +17,5 @@ export const DEFAULT_STREAMS_CONFIG: StreamsConfig = {
   beatSeconds: 5,
   watchdogSeconds: 20,
   stoppingSeconds: 5,
+  maxLiveTurnsPerProject: 1000,
 };

@@ -70,11 +70,18 @@ describe('the log of a session', () => {
 
   it('refuses everybody once the right to append was withdrawn (L2)', async () => {
     const session = await streams.openForEpoch(1);
+    await streams.log.appendAsRunner(session, events({ n: 0 }), { epoch: 1, seq: 0 });
     await streams.unitOfWork.run(async (tx) =>
       streams.log.appendWithin(tx, session, fact('turn.completed'), { writer: null }),
     );
-    const late = await streams.log.appendAsRunner(session, events({ n: 1 }), { epoch: 1, seq: 0 });
-    expect(late).toMatchObject({ kind: 'refused', error: { code: 'stale_epoch' } });
+    const late = await streams.log.appendAsRunner(session, events({ n: 1 }), { epoch: 1, seq: 1 });
+    expect(late).toMatchObject({
+      kind: 'refused',
+      error: {
+        code: 'stale_epoch',
+        message: expect.stringMatching(/^The turn that epoch 1 of session "\S+" was for is over\./) as string,
+      },
+    });
   });
 
   it('a fact of a transaction that is rolled back is not in the log (L3)', async () => {

@@ -7,17 +7,21 @@ import {
   durableStreamsPersistence,
   LogReader,
   pageBytes,
+  type LogKey,
 } from '@holdfast/durable-streams';
 import {
   createDataSource,
+  Outbox,
+  OutboxBell,
   platformPersistence,
   SessionFences,
   UnitOfWork,
   type SessionKey,
 } from '@holdfast/platform-postgres';
+import { Jobs } from '@holdfast/platform-queue';
 import { PostgresSignals, Signals } from '@holdfast/platform-signals';
 import { testPostgres } from '@holdfast/testing';
-import type { RunnerReplica } from '../src/control/runner-replicas.repository.js';
+import type { RunnerOffer, RunnerReplica } from '../src/control/runner-replicas.repository.js';
 import {
   DEFAULT_STREAMS_CONFIG,
   SessionLogService,
@@ -28,11 +32,21 @@ import {
   SessionTurnsService,
   TurnBeatsService,
   TurnClaimsService,
+  TurnHandOverService,
+  TurnLeasesRepository,
+  TurnMilestones,
+  TurnTakeoverService,
+  controlLogPath,
   type SessionEvent,
+  type TurnStart,
 } from '../src/index.js';
 import { encodeMessage } from '../src/log/session-event.js';
 
 const persistence = [platformPersistence, durableStreamsPersistence, sessionsStreamsPersistence];
+
+class NoMilestones extends TurnMilestones {
+  async reached(): Promise<void> {}
+}
 
 @Module({})
 class Process {
@@ -40,6 +54,9 @@ class Process {
     const providers = [
       { provide: UnitOfWork, useValue: unitOfWork },
       { provide: Signals, useValue: signals },
+      { provide: OutboxBell, useValue: { ring: () => undefined } },
+      Outbox,
+      Jobs,
       SessionFences,
     ];
     return {
@@ -47,7 +64,7 @@ class Process {
       global: true,
       imports: [
         DurableStreamsModule.forRoot(DEFAULT_DURABLE_STREAMS_CONFIG),
-        SessionsStreamsModule.forRoot(DEFAULT_STREAMS_CONFIG),
+        SessionsStreamsModule.forRoot(DEFAULT_STREAMS_CONFIG, { turnMilestones: NoMilestones }),
       ],
       providers,
       exports: providers.map((provider) => ('provide' in provider ? provider.provide : provider)),
@@ -69,13 +86,25 @@ export async function startStreams(shared?: { url: string }) {
   const turns = app.get(SessionTurnsService);
   const claims = app.get(TurnClaimsService);
 
-  const openSession = async (): Promise<SessionKey> => {
-    const session = { project_id: randomUUID(), session_id: `s-${randomUUID()}` };
-    await unitOfWork.run(async (tx) => {
+  const makeSession = (session: SessionKey): Promise<void> =>
+    unitOfWork.run(async (tx) => {
       await fences.ensure(tx, session);
       await turns.openStream(tx, session, 1, null);
     });
+  const openSession = async (project_id: string = randomUUID()): Promise<SessionKey> => {
+    const session = { project_id, session_id: `s-${randomUUID()}` };
+    await makeSession(session);
     return session;
+  };
+
+  const messages = async <Message>(log: LogKey): Promise<Message[]> => {
+    const head = await reader.head(log);
+    const read: Message[] = [];
+    while (read.length < head.tail) {
+      const page = await reader.page(head, read.length);
+      read.push(...(JSON.parse(`[${pageBytes(page).toString()}]`) as Message[]));
+    }
+    return read;
   };
 
   return {
@@ -88,6 +117,10 @@ export async function startStreams(shared?: { url: string }) {
     turns,
     claims,
     beats: app.get(TurnBeatsService),
+    leases: app.get(TurnLeasesRepository),
+    takeover: app.get(TurnTakeoverService),
+    handOver: app.get(TurnHandOverService),
+    makeSession,
     openSession,
 
     /** A session whose log the epoch may append to. */
@@ -100,38 +133,39 @@ export async function startStreams(shared?: { url: string }) {
     },
 
     /** Puts a turn in line in a session. */
-    startTurn(session: SessionKey, prompt = 'hello', agent_name = 'scripted') {
+    startTurn(session: SessionKey, prompt = 'hello', agent_name = 'scripted', target: Partial<TurnTarget> = {}) {
       return unitOfWork.run(async (tx) => {
         await fences.lock(tx, session);
         return turns.start(tx, {
           ...session,
           prompt,
           pool: 'default',
+          labels: [],
+          push_url: null,
+          max_attempts: 3,
+          ...target,
           agent_name,
           agent_revision: 1,
           harness: 'scripted',
+          detached: true,
           created_by_id: randomUUID(),
         });
       });
     },
 
     /** A registered replica of the project. */
-    async registerReplica(project_id: string): Promise<RunnerReplica> {
+    async registerReplica(project_id: string, offer: Partial<RunnerOffer> = {}): Promise<RunnerReplica> {
       const runner = { project_id, replica_id: randomUUID(), key_id: randomUUID() };
-      await claims.register(runner, ['default']);
+      await claims.register(runner, { pools: ['default'], labels: [], capacity: 100, ...offer });
       return runner;
     },
 
+    /** Everything that a replica was ever told. */
+    commands: ({ project_id, replica_id }: RunnerReplica) =>
+      messages<RunnerCommand>({ project_id, path: controlLogPath(replica_id) }),
+
     /** Everything in a session's log. */
-    async events(session: SessionKey): Promise<SessionEvent[]> {
-      const head = await reader.head(sessionLogKey(session));
-      const events: SessionEvent[] = [];
-      while (events.length < head.tail) {
-        const page = await reader.page(head, events.length);
-        events.push(...(JSON.parse(`[${pageBytes(page).toString()}]`) as SessionEvent[]));
-      }
-      return events;
-    },
+    events: (session: SessionKey) => messages<SessionEvent>(sessionLogKey(session)),
 
     async stop(): Promise<void> {
       await app.close();
@@ -141,6 +175,12 @@ export async function startStreams(shared?: { url: string }) {
     },
   };
 }
+
+/** Who may run a turn, and how often. */
+type TurnTarget = Pick<TurnStart, 'pool' | 'labels' | 'push_url' | 'max_attempts'>;
+
+/** A message of a replica's control log. */
+type RunnerCommand = { command_id: string; type: string; session_id: string; turn_id: string; epoch: number };
 
 export type Streams = Awaited<ReturnType<typeof startStreams>>;
 

@@ -9,40 +9,72 @@ export interface RunnerReplica {
   key_id: string;
 }
 
+/** What a replica takes, as it registered. */
+export interface RunnerOffer {
+  /** Pools whose turns it takes. */
+  pools: string[];
+  /** `key=value`; it takes only turns that ask for nothing else. */
+  labels: string[];
+  /** Most turns that it owns at a time. */
+  capacity: number;
+}
+
 /** The SQL of runners. */
 @Injectable()
 export class RunnerReplicasRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
   /** False when another key registered the replica. */
-  async register(tx: Transaction, runner: RunnerReplica, pools: string[]): Promise<boolean> {
+  async register(tx: Transaction, runner: RunnerReplica, { pools, labels, capacity }: RunnerOffer): Promise<boolean> {
     const rows = await tx.query(
-      `INSERT INTO runner_replicas AS r (project_id, replica_id, key_id, pools) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (project_id, replica_id) DO UPDATE SET pools = excluded.pools, seen_at = now()
-         WHERE r.key_id = excluded.key_id
+      `INSERT INTO runner_replicas AS r (project_id, replica_id, key_id, pools, labels, capacity)
+       VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (project_id, replica_id) DO UPDATE
+          SET pools = excluded.pools, labels = excluded.labels, capacity = excluded.capacity, seen_at = now()
+        WHERE r.key_id = excluded.key_id
        RETURNING r.replica_id`,
-      [runner.project_id, runner.replica_id, runner.key_id, pools],
+      [runner.project_id, runner.replica_id, runner.key_id, pools, labels, capacity],
     );
     return rows.length > 0;
   }
 
-  /** The pools that the replica takes turns of; undefined when this key registered no such replica. */
-  async pools({ project_id, replica_id, key_id }: RunnerReplica): Promise<string[] | undefined> {
-    const row = await this.unitOfWork.queryOne<{ pools: string[] }>(
-      `SELECT pools FROM runner_replicas WHERE project_id = $1 AND replica_id = $2 AND key_id = $3`,
+  /** Makes a replica its owner's, whoever registered it before: for ids that only the server gives. */
+  async seize(tx: Transaction, { project_id, replica_id, key_id }: RunnerReplica): Promise<void> {
+    await tx.query(
+      `INSERT INTO runner_replicas (project_id, replica_id, key_id, pools, labels, capacity)
+       VALUES ($1, $2, $3, '{}', '{}', 1)
+       ON CONFLICT (project_id, replica_id) DO UPDATE
+          SET key_id = excluded.key_id, pools = excluded.pools, labels = excluded.labels,
+              capacity = excluded.capacity, seen_at = now()`,
       [project_id, replica_id, key_id],
     );
-    return row?.pools;
   }
 
-  /** Notes that the replica is there; false when this key registered no such replica. */
-  async touch(tx: Transaction, { project_id, replica_id, key_id }: RunnerReplica): Promise<boolean> {
-    const rows = await tx.query(
+  /**
+   * What the replica takes; undefined when this key registered no such replica. Marks it as seen, so that one that
+   * claims and finds nothing is not forgotten.
+   */
+  offer({ project_id, replica_id, key_id }: RunnerReplica): Promise<RunnerOffer | undefined> {
+    return this.unitOfWork.queryOne<RunnerOffer>(
+      `WITH seen AS (
+         UPDATE runner_replicas SET seen_at = now()
+          WHERE project_id = $1 AND replica_id = $2 AND key_id = $3 AND seen_at < now() - interval '1 minute')
+       SELECT pools, labels, capacity FROM runner_replicas WHERE project_id = $1 AND replica_id = $2 AND key_id = $3`,
+      [project_id, replica_id, key_id],
+    );
+  }
+
+  /**
+   * The capacity of a replica, whose row stays locked: claims of one replica count what it owns one after the other.
+   * Marks it as seen, so that it is not forgotten while it claims. Undefined when this key registered no such replica.
+   */
+  async lockCapacity(tx: Transaction, { project_id, replica_id, key_id }: RunnerReplica): Promise<number | undefined> {
+    const row = await tx.queryOne<{ capacity: number }>(
       `UPDATE runner_replicas SET seen_at = now()
-        WHERE project_id = $1 AND replica_id = $2 AND key_id = $3 RETURNING replica_id`,
+        WHERE project_id = $1 AND replica_id = $2 AND key_id = $3 RETURNING capacity`,
       [project_id, replica_id, key_id],
     );
-    return rows.length > 0;
+    return row?.capacity;
   }
 
   /** Forgets up to `limit` replicas that were silent for a day and own nothing, with their control logs. */
@@ -55,6 +87,7 @@ export class RunnerReplicasRepository {
                              WHERE s.project_id = dead.project_id AND s.owner_replica_id = dead.replica_id)
           LIMIT $1 FOR UPDATE SKIP LOCKED) silent
         WHERE r.project_id = silent.project_id AND r.replica_id = silent.replica_id
+          AND r.seen_at < now() - interval '1 day'
        RETURNING r.project_id, r.replica_id`,
       [limit],
     );

@@ -1,18 +1,43 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork, type SessionKey, type Transaction, type TurnFence } from '@holdfast/platform-postgres';
-import type { TurnOutcome, TurnStatus } from './session-turn.rules.js';
+import { sessionLogPath } from '../log/session-log.service.js';
+import type { Delivery, TurnOutcome, TurnStatus } from './session-turn.rules.js';
 
 /** A row of session_turns. */
 export interface TurnRow extends SessionKey {
   turn_id: string;
-  turn_index: number;
+  /** Its place among the turns that went in line; null while it waits in the inbox, and when it never left it. */
+  turn_index: number | null;
   status: TurnStatus;
-  pool: string;
+  /** The pool whose runners take it; null when `push_url` is set. */
+  pool: string | null;
+  /** `key=value`, all of which the runner must have. */
+  labels: string[];
+  push_url: string | null;
   agent_name: string;
   agent_revision: number;
   harness: string;
   prompt: string;
+  detached: boolean;
+  /** Its place in the session's inbox, smallest first; null elsewhere. */
+  inbox_position: number | null;
+  /** How it came into the inbox; null when it went in line at once. */
+  delivery: Delivery | null;
+  /** The live turn that its prompt was offered to. */
+  in_turn_of: string | null;
+  /** The paused turn that it goes on with. */
+  resumes_turn_id: string | null;
+  /** How a stopping turn is to end. */
+  stop_status: 'cancelled' | 'superseded' | null;
+  /** Up to here the log holds nothing of this turn but that it waited. */
+  log_position: number;
+  /** How often it was claimed. */
   attempt: number;
+  /** How often its owner was lost, and how often that may be. */
+  lost_attempts: number;
+  max_attempts: number;
+  /** Epoch of the last attempt that its runner gave to another one. */
+  handed_over_epoch: number | null;
   epoch: number | null;
   replica_id: string | null;
   agent_session_id: string | null;
@@ -25,13 +50,36 @@ export interface TurnRow extends SessionKey {
   ended_at: Date | null;
 }
 
+/** What is said of a turn when it is made. */
+export type NewTurn = Pick<
+  TurnRow,
+  | 'project_id'
+  | 'session_id'
+  | 'turn_id'
+  | 'pool'
+  | 'labels'
+  | 'push_url'
+  | 'max_attempts'
+  | 'agent_name'
+  | 'agent_revision'
+  | 'harness'
+  | 'prompt'
+  | 'detached'
+  | 'created_by_id'
+>;
+
 /** A row of session_streams: who owns the session now. */
 export interface StreamRow extends SessionKey {
   turn_count: number;
   current_turn_id: string | null;
   owner_replica_id: string | null;
+  owner_epoch: number | null;
   lease_until: Date | null;
   last_heartbeat_at: Date | null;
+  watcher_id: string | null;
+  watcher_by_id: string | null;
+  attached_at: Date | null;
+  sandbox_live: boolean;
 }
 
 /** How a turn ended. */
@@ -42,9 +90,32 @@ export interface TurnEnd {
   error: { code: string; message: string } | null;
 }
 
-const LIVE = `status IN ('queued', 'starting', 'running', 'stopping')`;
+export const LIVE = `status IN ('queued', 'starting', 'running', 'stopping')`;
 
-/** The SQL of turns and of who owns a session. */
+/** The columns of a new turn, and its values as the parameters from $1 on. */
+export const NEW_TURN_COLUMNS = `project_id, session_id, turn_id, pool, labels, push_url, max_attempts,
+  agent_name, agent_revision, harness, prompt, detached, created_by_id, log_position`;
+export const NEW_TURN_VALUES = `$1::uuid, $2::text, $3::uuid, $4::text, $5::text[], $6::text, $7::int,
+  $8::text, $9::int, $10::text, $11::text, $12::boolean, $13::uuid,
+  coalesce((SELECT tail FROM log_streams WHERE project_id = $1::uuid AND path = $14::text), 0)`;
+export const newTurnParameters = (turn: NewTurn): unknown[] => [
+  turn.project_id,
+  turn.session_id,
+  turn.turn_id,
+  turn.pool,
+  turn.labels,
+  turn.push_url,
+  turn.max_attempts,
+  turn.agent_name,
+  turn.agent_revision,
+  turn.harness,
+  turn.prompt,
+  turn.detached,
+  turn.created_by_id,
+  sessionLogPath(turn.session_id),
+];
+
+/** The SQL of turns that are in line, live or over. */
 @Injectable()
 export class SessionTurnsRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
@@ -56,39 +127,29 @@ export class SessionTurnsRepository {
     ]);
   }
 
-  async insertTurn(
-    tx: Transaction,
-    turn: Pick<
-      TurnRow,
-      | 'project_id'
-      | 'session_id'
-      | 'turn_id'
-      | 'pool'
-      | 'agent_name'
-      | 'agent_revision'
-      | 'harness'
-      | 'prompt'
-      | 'created_by_id'
-    >,
-  ): Promise<TurnRow> {
+  /** Makes the session's live turn. */
+  async insertTurn(tx: Transaction, turn: NewTurn): Promise<TurnRow> {
     const row = await tx.queryOne<TurnRow>(
       `WITH stream AS (
          UPDATE session_streams SET turn_count = turn_count + 1, current_turn_id = $3
           WHERE project_id = $1 AND session_id = $2 RETURNING turn_count)
-       INSERT INTO session_turns (project_id, session_id, turn_id, turn_index, status, pool,
-                                  agent_name, agent_revision, harness, prompt, created_by_id)
-       SELECT $1, $2, $3, turn_count - 1, 'queued', $4, $5, $6, $7, $8, $9 FROM stream RETURNING *`,
-      [
-        turn.project_id,
-        turn.session_id,
-        turn.turn_id,
-        turn.pool,
-        turn.agent_name,
-        turn.agent_revision,
-        turn.harness,
-        turn.prompt,
-        turn.created_by_id,
-      ],
+       INSERT INTO session_turns (status, turn_index, ${NEW_TURN_COLUMNS})
+       SELECT 'queued', turn_count - 1, ${NEW_TURN_VALUES} FROM stream RETURNING *`,
+      newTurnParameters(turn),
+    );
+    return row!;
+  }
+
+  /** Makes a turn that waits in the inbox the session's live turn. */
+  async promoteTurn(tx: Transaction, { project_id, session_id, turn_id }: TurnRow): Promise<TurnRow> {
+    const row = await tx.queryOne<TurnRow>(
+      `WITH stream AS (
+         UPDATE session_streams SET turn_count = turn_count + 1, current_turn_id = $3
+          WHERE project_id = $1 AND session_id = $2 RETURNING turn_count)
+       UPDATE session_turns SET status = 'queued', turn_index = stream.turn_count - 1, inbox_position = NULL,
+              log_position = (SELECT tail FROM log_streams WHERE project_id = $1 AND path = $4)
+         FROM stream WHERE project_id = $1 AND session_id = $2 AND turn_id = $3 RETURNING session_turns.*`,
+      [project_id, session_id, turn_id, sessionLogPath(session_id)],
     );
     return row!;
   }
@@ -111,40 +172,24 @@ export class SessionTurnsRepository {
     );
   }
 
-  async claimTurn(tx: Transaction, fence: TurnFence, replica_id: string, leaseSeconds: number): Promise<TurnRow> {
-    const turn = await tx.queryOne<TurnRow>(
-      `UPDATE session_turns SET status = 'starting', attempt = attempt + 1, epoch = $4, replica_id = $5
+  async markStopping(
+    tx: Transaction,
+    turn: TurnRow,
+    stop: { status: 'cancelled' | 'superseded'; deadlineSeconds: number },
+  ): Promise<TurnRow> {
+    const row = await tx.queryOne<TurnRow>(
+      `UPDATE session_turns SET status = 'stopping', stop_status = $4, stop_by = now() + make_interval(secs => $5)
         WHERE project_id = $1 AND session_id = $2 AND turn_id = $3 RETURNING *`,
-      [fence.project_id, fence.session_id, fence.turn_id, fence.epoch, replica_id],
+      [turn.project_id, turn.session_id, turn.turn_id, stop.status, stop.deadlineSeconds],
     );
-    await tx.query(
-      `UPDATE session_streams SET owner_replica_id = $3, lease_until = now() + make_interval(secs => $4)
-        WHERE project_id = $1 AND session_id = $2`,
-      [fence.project_id, fence.session_id, replica_id, leaseSeconds],
-    );
-    return turn!;
+    return row!;
   }
 
-  async markRunning(tx: Transaction, fence: TurnFence, agent_session_id: string | null): Promise<void> {
-    await tx.query(
-      `UPDATE session_turns SET status = 'running', started_at = coalesce(started_at, now()), agent_session_id = $4
-        WHERE project_id = $1 AND session_id = $2 AND turn_id = $3`,
-      [fence.project_id, fence.session_id, fence.turn_id, agent_session_id],
-    );
-  }
-
-  async markStopping(tx: Transaction, turn: TurnRow, deadlineSeconds: number): Promise<void> {
-    await tx.query(
-      `UPDATE session_turns SET status = 'stopping', stop_by = now() + make_interval(secs => $4)
-        WHERE project_id = $1 AND session_id = $2 AND turn_id = $3`,
-      [turn.project_id, turn.session_id, turn.turn_id, deadlineSeconds],
-    );
-  }
-
+  /** The row of a turn that is over. A live one leaves the session without owner, watcher and live turn. */
   async endTurn(tx: Transaction, turn: TurnRow, end: TurnEnd): Promise<TurnRow> {
     const row = await tx.queryOne<TurnRow>(
       `UPDATE session_turns SET status = $4, stop_reason = $5, usage = $6, error = $7, epoch = $8,
-             ended_at = now(), stop_by = NULL
+             ended_at = now(), stop_by = NULL, inbox_position = NULL
         WHERE project_id = $1 AND session_id = $2 AND turn_id = $3 RETURNING *`,
       [
         turn.project_id,
@@ -157,92 +202,13 @@ export class SessionTurnsRepository {
         turn.epoch,
       ],
     );
-    await this.releaseStream(tx, turn);
-    await tx.query(`UPDATE session_streams SET current_turn_id = NULL WHERE project_id = $1 AND session_id = $2`, [
-      turn.project_id,
-      turn.session_id,
-    ]);
-    return row!;
-  }
-
-  /** Puts a turn that never ran back in line. */
-  async requeueTurn(tx: Transaction, turn: TurnRow): Promise<void> {
     await tx.query(
-      `UPDATE session_turns SET status = 'queued', epoch = NULL, replica_id = NULL
-        WHERE project_id = $1 AND session_id = $2 AND turn_id = $3`,
+      `UPDATE session_streams SET owner_replica_id = NULL, owner_epoch = NULL, lease_until = NULL,
+              current_turn_id = NULL, watcher_id = NULL, watcher_by_id = NULL, attached_at = NULL, sandbox_live = false
+        WHERE project_id = $1 AND session_id = $2 AND current_turn_id = $3`,
       [turn.project_id, turn.session_id, turn.turn_id],
     );
-    await this.releaseStream(tx, turn);
-  }
-
-  private async releaseStream(tx: Transaction, { project_id, session_id }: SessionKey): Promise<void> {
-    await tx.query(
-      `UPDATE session_streams SET owner_replica_id = NULL, lease_until = NULL
-        WHERE project_id = $1 AND session_id = $2`,
-      [project_id, session_id],
-    );
-  }
-
-  /** Turns in line for one of the pools, oldest first. */
-  queuedTurns(project_id: string, pools: string[], limit: number): Promise<(SessionKey & { turn_id: string })[]> {
-    return this.unitOfWork.query(
-      `SELECT project_id, session_id, turn_id FROM session_turns
-        WHERE project_id = $1 AND pool = ANY($2) AND status = 'queued' ORDER BY created_at LIMIT $3`,
-      [project_id, pools, limit],
-    );
-  }
-
-  /** Renews the leases of turns that the replica still owns under their epoch, and returns those. */
-  async renewLeases(
-    tx: Transaction,
-    project_id: string,
-    replica_id: string,
-    turns: { session_id: string; turn_id: string; epoch: number }[],
-    leaseSeconds: number,
-  ): Promise<{ turn_id: string; epoch: number }[]> {
-    return tx.query<{ turn_id: string; epoch: number }>(
-      `WITH owned AS (
-         SELECT s.session_id, t.turn_id, t.epoch
-           FROM unnest($3::text[], $4::uuid[], $5::bigint[]) AS beat(session_id, turn_id, epoch)
-           JOIN session_streams s ON s.project_id = $1 AND s.session_id = beat.session_id
-                                 AND s.current_turn_id = beat.turn_id AND s.owner_replica_id = $2
-           JOIN session_turns t ON t.project_id = $1 AND t.turn_id = beat.turn_id AND t.epoch = beat.epoch AND t.${LIVE}
-          ORDER BY s.session_id FOR UPDATE OF s)
-       UPDATE session_streams s
-          SET lease_until = now() + make_interval(secs => $6), last_heartbeat_at = now()
-         FROM owned WHERE s.project_id = $1 AND s.session_id = owned.session_id
-    RETURNING owned.turn_id, owned.epoch`,
-      [
-        project_id,
-        replica_id,
-        turns.map((turn) => turn.session_id),
-        turns.map((turn) => turn.turn_id),
-        turns.map((turn) => turn.epoch),
-        leaseSeconds,
-      ],
-    );
-  }
-
-  /** Sessions whose owner let its lease run out, or whose turn did not stop in time. */
-  overdueSessions(limit: number): Promise<SessionKey[]> {
-    return this.unitOfWork.query(
-      `(SELECT project_id, session_id FROM session_streams WHERE lease_until < now() LIMIT $1)
-       UNION (SELECT project_id, session_id FROM session_turns WHERE status = 'stopping' AND stop_by < now() LIMIT $1)`,
-      [limit],
-    );
-  }
-
-  /** Whether the session is overdue still, seen under its fence. */
-  async overdue(tx: Transaction, { project_id, session_id }: SessionKey): Promise<'lease' | 'stop' | undefined> {
-    const row = await tx.queryOne<{ lease: boolean | null; stop: boolean | null }>(
-      `SELECT s.lease_until < now() AS lease, t.status = 'stopping' AND t.stop_by < now() AS stop
-         FROM session_streams s
-         JOIN session_turns t ON t.project_id = s.project_id AND t.turn_id = s.current_turn_id
-        WHERE s.project_id = $1 AND s.session_id = $2`,
-      [project_id, session_id],
-    );
-    if (row?.stop) return 'stop';
-    return row?.lease ? 'lease' : undefined;
+    return row!;
   }
 
   stream({ project_id, session_id }: SessionKey): Promise<StreamRow | undefined> {
@@ -259,7 +225,7 @@ export class SessionTurnsRepository {
     ]);
   }
 
-  /** Turns of a session, newest first, before `beforeIndex` when given. */
+  /** Turns of a session that went in line, newest first, before `beforeIndex` when given. */
   turns({ project_id, session_id }: SessionKey, beforeIndex: number | undefined, limit: number): Promise<TurnRow[]> {
     return this.unitOfWork.query<TurnRow>(
       `SELECT * FROM session_turns
@@ -272,7 +238,7 @@ export class SessionTurnsRepository {
   async lastAgent(tx: Transaction, { project_id, session_id }: SessionKey): Promise<{ name: string } | undefined> {
     return tx.queryOne<{ name: string }>(
       `SELECT agent_name AS name FROM session_turns
-        WHERE project_id = $1 AND session_id = $2 ORDER BY turn_index DESC LIMIT 1`,
+        WHERE project_id = $1 AND session_id = $2 AND turn_index IS NOT NULL ORDER BY turn_index DESC LIMIT 1`,
       [project_id, session_id],
     );
   }
@@ -286,5 +252,15 @@ export class SessionTurnsRepository {
       [turn.project_id, turn.session_id, turn.agent_name, turn.harness],
     );
     return row?.agent_session_id ?? null;
+  }
+
+  /** What the turn was told while it ran, in that order. */
+  async mergedPrompts(tx: Transaction, { project_id, session_id, turn_id }: TurnRow): Promise<string[]> {
+    const rows = await tx.query<{ prompt: string }>(
+      `SELECT prompt FROM session_turns
+        WHERE project_id = $1 AND session_id = $2 AND in_turn_of = $3 AND status = 'merged' ORDER BY ended_at, turn_id`,
+      [project_id, session_id, turn_id],
+    );
+    return rows.map(({ prompt }) => prompt);
   }
 }

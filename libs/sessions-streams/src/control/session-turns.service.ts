@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { Signals } from '@holdfast/platform-signals';
 import {
   SessionFences,
   StaleEpoch,
@@ -9,20 +8,30 @@ import {
   type TurnFence,
 } from '@holdfast/platform-postgres';
 import { SessionLogService } from '../log/session-log.service.js';
-import { NoLiveTurn, SessionInUse, TurnNotFound, TurnNotLive } from '../sessions-streams.errors.js';
+import { ProjectAtCapacity, TurnNotFound, TurnNotLive } from '../sessions-streams.errors.js';
+import { TurnMilestones } from '../ports/turn-milestones.port.js';
 import { StreamsConfig } from '../streams.config.js';
-import { afterLostOwner, isLive, transition } from './session-turn.rules.js';
-import { SessionTurnsRepository, type TurnEnd, type TurnRow } from './session-turns.repository.js';
-import { queueChannel } from './turn-queue.channel.js';
+import { isLive, outcomeOf, transition } from './session-turn.rules.js';
+import { SessionTurnsRepository, type NewTurn, type TurnEnd, type TurnRow } from './session-turns.repository.js';
+import { SessionWatchersService } from './session-watchers.service.js';
+import { TurnLine } from './turn-line.js';
+import { TurnSlotsRepository } from './turn-slots.repository.js';
 
-/** What a new turn runs: pinned where the turn is made. */
-export interface TurnStart extends SessionKey {
-  prompt: string;
-  pool: string;
-  agent_name: string;
-  agent_revision: number;
-  harness: string;
-  created_by_id: string;
+/** A turn to be made: what it runs is pinned where it is made. */
+export type TurnStart = Omit<NewTurn, 'turn_id'>;
+
+/** What the log says of a turn that waits or goes in line. */
+export const describeTurn = (turn: TurnRow) => ({
+  prompt: turn.prompt,
+  agent: { name: turn.agent_name, revision: turn.agent_revision },
+  harness: turn.harness,
+  by_id: turn.created_by_id,
+});
+
+/** What the log says of a turn's end. One that never left the inbox was no part of the conversation. */
+function describeEnd(turn: TurnRow, { status, stop_reason, usage, error }: TurnEnd): object {
+  if (status === 'merged') return { into_turn_id: turn.in_turn_of, ...describeTurn(turn) };
+  return { stop_reason, usage, error, ...(turn.status === 'inbox' && { from: 'inbox' }) };
 }
 
 /**
@@ -33,9 +42,12 @@ export interface TurnStart extends SessionKey {
 export class SessionTurnsService {
   constructor(
     private readonly turns: SessionTurnsRepository,
+    private readonly slots: TurnSlotsRepository,
+    private readonly watchers: SessionWatchersService,
     private readonly fences: SessionFences,
     private readonly log: SessionLogService,
-    private readonly signals: Signals,
+    private readonly line: TurnLine,
+    private readonly milestones: TurnMilestones,
     private readonly config: StreamsConfig,
   ) {}
 
@@ -51,39 +63,64 @@ export class SessionTurnsService {
     return this.turns.lastAgent(tx, session);
   }
 
-  /** Puts a turn in line for a runner. Errors: session_in_use. */
+  /** The live turn of the session, locked. */
+  liveTurn(tx: Transaction, session: SessionKey): Promise<TurnRow | undefined> {
+    return this.turns.lockLiveTurn(tx, session);
+  }
+
+  /** Puts a turn in line in a session that has no live one. Errors: project_at_capacity. */
   async start(tx: Transaction, start: TurnStart): Promise<TurnRow> {
-    const live = await this.turns.lockLiveTurn(tx, start);
-    if (live) throw SessionInUse({ session_id: start.session_id, turn_id: live.turn_id, status: live.status });
+    if (await this.slots.take(tx, start)) return this.makeLive(tx, start);
+    throw ProjectAtCapacity({ limit: this.config.maxLiveTurnsPerProject });
+  }
+
+  /** The same in the transaction that superseded the live turn, in whose slot it goes on: no limit stops it. */
+  async replace(tx: Transaction, start: TurnStart): Promise<TurnRow> {
+    await this.slots.take(tx, start);
+    return this.makeLive(tx, start);
+  }
+
+  private async makeLive(tx: Transaction, start: TurnStart): Promise<TurnRow> {
     const turn = await this.turns.insertTurn(tx, { ...start, turn_id: uuidv7() });
-    this.log.appendWithin(tx, turn, {
-      type: 'turn.queued',
-      turn_id: turn.turn_id,
-      data: {
-        prompt: turn.prompt,
-        agent: { name: turn.agent_name, revision: turn.agent_revision },
-        harness: turn.harness,
-        by_id: turn.created_by_id,
-      },
-    });
-    tx.afterCommit(() => this.signals.publish(queueChannel(turn.project_id, turn.pool), ''));
+    await this.milestones.reached(tx, turn);
+    await this.enterLine(tx, turn);
     return turn;
   }
 
+  /** Puts a turn that waited in line. It goes on in its predecessor's slot; where that was lost, no limit stops it. */
+  async promote(tx: Transaction, entry: TurnRow): Promise<TurnRow> {
+    await this.slots.take(tx, entry);
+    const turn = await this.turns.promoteTurn(tx, entry);
+    await this.enterLine(tx, turn);
+    return turn;
+  }
+
+  private async enterLine(tx: Transaction, turn: TurnRow): Promise<void> {
+    const { turn_id } = turn;
+    this.log.appendWithin(tx, turn, { type: 'turn.queued', turn_id, data: describeTurn(turn) });
+    // Whoever sent it and stays on the line watches it, under the turn's own id.
+    if (!turn.detached) {
+      await this.watchers.attach(tx, turn, { watcher_id: turn_id, turn_id, by_id: turn.created_by_id });
+    }
+    await this.line.announce(tx, turn);
+  }
+
   /**
-   * Asks the live turn to stop. One that nobody has claimed has nothing to stop: the caller ends it. A second request
-   * changes nothing. Errors: no_live_turn.
+   * Asks a locked live turn to stop, and says how it is to end. One that nobody has claimed has nothing to stop: the
+   * caller ends it. A second request changes nothing.
    */
-  async requestStop(tx: Transaction, session: SessionKey): Promise<{ turn: TurnRow; endNow: boolean }> {
-    const turn = await this.turns.lockLiveTurn(tx, session);
-    if (!turn) throw NoLiveTurn({ session_id: session.session_id });
+  async requestStop(
+    tx: Transaction,
+    turn: TurnRow,
+    status: 'cancelled' | 'superseded',
+  ): Promise<{ turn: TurnRow; endNow: boolean }> {
     if (transition(turn.status, 'stop') === 'ended') return { turn, endNow: true };
     if (turn.status === 'stopping') return { turn, endNow: false };
 
-    await this.turns.markStopping(tx, turn, this.config.stoppingSeconds);
-    this.log.appendWithin(tx, turn, { type: 'turn.stopping', turn_id: turn.turn_id, data: { reason: 'cancelled' } });
-    this.command(tx, turn, { type: 'cancel' });
-    return { turn: { ...turn, status: 'stopping' }, endNow: false };
+    const stopping = await this.turns.markStopping(tx, turn, { status, deadlineSeconds: this.config.stoppingSeconds });
+    this.log.appendWithin(tx, turn, { type: 'turn.stopping', turn_id: turn.turn_id, data: { reason: status } });
+    this.command(tx, turn, { type: 'cancel', reason: status });
+    return { turn: stopping, endNow: false };
   }
 
   /**
@@ -102,55 +139,28 @@ export class SessionTurnsService {
     return { turn, alreadyEnded: false };
   }
 
-  /** Ends a locked live turn: the row, its event, and everybody's right to append. */
+  /** Ends a locked turn: the row, its event, and when it was live its slot and everybody's right to append. */
   async end(tx: Transaction, turn: TurnRow, end: TurnEnd): Promise<TurnRow> {
-    const ended = await this.turns.endTurn(tx, turn, end);
+    const wasLive = isLive(turn.status);
+    const status = outcomeOf(turn, end.status);
+    const ended = await this.turns.endTurn(tx, turn, { ...end, status });
+    await this.milestones.reached(tx, ended);
+    if (wasLive) await this.slots.release(tx, turn);
     this.log.appendWithin(
       tx,
       turn,
-      {
-        type: `turn.${end.status}`,
-        turn_id: turn.turn_id,
-        data: { stop_reason: end.stop_reason, usage: end.usage, error: end.error },
-      },
-      { writer: null },
+      { type: `turn.${status}`, turn_id: turn.turn_id, data: describeEnd(turn, end) },
+      wasLive ? { writer: null } : {},
     );
     return ended;
   }
 
-  /**
-   * Takes an overdue session from its owner by moving the epoch. Undefined when it is overdue no longer, or somebody
-   * else is at work on it. A turn that never ran goes back in line; any other is returned for the caller to end.
-   */
-  async takeOverdue(tx: Transaction, session: SessionKey): Promise<{ turn: TurnRow; end?: TurnEnd } | undefined> {
-    if ((await this.fences.tryLock(tx, session)) === undefined) return undefined;
-    const cause = await this.turns.overdue(tx, session);
-    const lost = cause && (await this.turns.lockLiveTurn(tx, session));
-    if (!lost) return undefined;
-
-    const turn = { ...lost, epoch: await this.fences.advance(tx, session) };
-    if (cause === 'stop') return { turn, end: cancelledEnd(STOPPED_BY_FORCE) };
-    if (turn.status === 'stopping') return { turn, end: cancelledEnd(OWNER_LOST) };
-
-    const requeue = afterLostOwner(turn.status, turn.attempt) === 'requeue';
-    this.log.appendWithin(
-      tx,
-      turn,
-      {
-        type: 'turn.attempt_lost',
-        turn_id: turn.turn_id,
-        data: { attempt: turn.attempt, epoch: lost.epoch, requeued: requeue },
-      },
-      { writer: null },
-    );
-    if (!requeue) return { turn, end: { status: 'lost', stop_reason: null, usage: null, error: OWNER_LOST } };
-    await this.turns.requeueTurn(tx, turn);
-    tx.afterCommit(() => this.signals.publish(queueChannel(turn.project_id, turn.pool), ''));
-    return { turn };
-  }
-
   /** Hands a command to the runner that owns the turn; false when none does. */
-  command(tx: Transaction, turn: TurnRow, command: { type: 'cancel' | 'answer' } & Record<string, unknown>): boolean {
+  command(
+    tx: Transaction,
+    turn: TurnRow,
+    command: { type: 'cancel' | 'steer' | 'answer' | 'kill' } & Record<string, unknown>,
+  ): boolean {
     if (!turn.replica_id || !isLive(turn.status)) return false;
     const { session_id, turn_id, epoch } = turn;
     this.log.commandWithin(tx, turn.project_id, turn.replica_id, {
@@ -173,18 +183,4 @@ export class SessionTurnsService {
     if (!isLive(turn.status)) throw TurnNotLive({ turn_id: turn.turn_id, status: turn.status });
     return turn;
   }
-}
-
-const OWNER_LOST = {
-  code: 'owner_lost',
-  message: 'The runner that hosted this turn stopped renewing its lease. What it had written is in the log.',
-};
-
-const STOPPED_BY_FORCE = {
-  code: 'stopped_by_force',
-  message: 'The agent did not stop in time and was ended.',
-};
-
-function cancelledEnd(error: TurnEnd['error']): TurnEnd {
-  return { status: 'cancelled', stop_reason: 'cancelled', usage: null, error };
 }

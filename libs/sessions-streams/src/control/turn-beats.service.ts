@@ -1,78 +1,87 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { isDomainError } from '@holdfast/platform-errors';
 import { SessionFences, UnitOfWork, type TurnFence } from '@holdfast/platform-postgres';
 import { SessionLogService } from '../log/session-log.service.js';
+import { TurnMilestones } from '../ports/turn-milestones.port.js';
 import { ReplicaUnknown } from '../sessions-streams.errors.js';
 import { StreamsConfig } from '../streams.config.js';
-import { RunnerReplicasRepository, type RunnerReplica } from './runner-replicas.repository.js';
+import type { RunnerReplica } from './runner-replicas.repository.js';
 import { transition } from './session-turn.rules.js';
-import { SessionTurnsRepository } from './session-turns.repository.js';
 import { SessionTurnsService } from './session-turns.service.js';
+import { TurnLeasesRepository, type TurnBeat } from './turn-leases.repository.js';
 
-/** What a runner says of one of its turns. */
-export interface TurnBeat {
-  session_id: string;
-  turn_id: string;
-  epoch: number;
-  status: 'starting' | 'running';
-  agent_session_id?: string | null;
+/** What came of a beat. */
+export interface TurnBeatOutcome {
+  /** Whether the replica owns the turn still, under the epoch of the beat; its lease is renewed then. */
+  is_current: boolean;
+  /** Whether its runner is to be given a new credential. */
+  credential_due: boolean;
+  /** Why what the beat said of the turn was not taken down. The lease is renewed all the same. */
+  error?: { code: 'beat_not_recorded'; message: string };
 }
 
-/** One attempt of one turn. */
-const attemptOf = ({ turn_id, epoch }: { turn_id: string; epoch: number }) => `${turn_id} ${epoch}`;
-
-/** Renews the leases of all of a replica's turns in one request. Fences are never touched by a beat that changes nothing. */
+/** Renews the leases of all of a replica's turns in one statement. A beat that says nothing new touches no fence. */
 @Injectable()
 export class TurnBeatsService {
+  private readonly logger = new Logger(TurnBeatsService.name);
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly fences: SessionFences,
-    private readonly turns: SessionTurnsRepository,
-    private readonly replicas: RunnerReplicasRepository,
+    private readonly leases: TurnLeasesRepository,
     private readonly service: SessionTurnsService,
     private readonly log: SessionLogService,
+    private readonly milestones: TurnMilestones,
     private readonly config: StreamsConfig,
   ) {}
 
-  /** For each beat, whether the replica still owns the turn under that epoch. Errors: replica_unknown. */
-  async beat(
-    runner: RunnerReplica,
-    beats: TurnBeat[],
-  ): Promise<{ turn_id: string; epoch: number; is_current: boolean }[]> {
-    const { project_id, replica_id } = runner;
-    const renewed = await this.unitOfWork.run(async (tx) => {
-      if (!(await this.replicas.touch(tx, runner))) throw ReplicaUnknown({ replica_id });
-      return beats.length ? this.turns.renewLeases(tx, project_id, replica_id, beats, this.config.leaseSeconds) : [];
-    });
-    const current = new Set(renewed.map(attemptOf));
-    for (const beat of beats) {
-      if (beat.status !== 'running' || !current.has(attemptOf(beat))) continue;
-      const isMine = await this.markRunning({ project_id, ...beat }, beat.agent_session_id ?? null);
-      if (!isMine) current.delete(attemptOf(beat));
+  /**
+   * What came of each beat, in their order. `controlOffset` is how far the replica has processed its commands. Errors:
+   * replica_unknown.
+   */
+  async beat(runner: RunnerReplica, beats: TurnBeat[], controlOffset?: string): Promise<TurnBeatOutcome[]> {
+    const renewed = await this.leases.renewLeases(runner, beats, controlOffset, this.config.leaseSeconds);
+    if (!renewed) throw ReplicaUnknown({ replica_id: runner.replica_id });
+
+    const outcomes = beats.map((): TurnBeatOutcome => ({ is_current: false, credential_due: false }));
+    for (const place of renewed.owned) outcomes[place]!.is_current = true;
+    for (const place of renewed.credential_due) outcomes[place]!.credential_due = true;
+    for (const place of renewed.changed) {
+      Object.assign(outcomes[place]!, await this.takeDown({ project_id: runner.project_id, ...beats[place]! }));
     }
-    return beats.map((beat) => ({
-      turn_id: beat.turn_id,
-      epoch: beat.epoch,
-      is_current: current.has(attemptOf(beat)),
-    }));
+    return outcomes;
   }
 
-  /** False when the turn went to somebody else meanwhile. */
-  private async markRunning(fence: TurnFence, agent_session_id: string | null): Promise<boolean> {
-    const known = await this.turns.turn(fence.project_id, fence.turn_id);
-    if (known?.status !== 'starting') return true;
+  /** Writes what the beat says of its turn. One that fails must not spoil the others. */
+  private async takeDown(beat: TurnFence & TurnBeat): Promise<Partial<TurnBeatOutcome>> {
     try {
       await this.unitOfWork.run(async (tx) => {
-        await this.fences.hold(tx, fence);
-        const turn = await this.service.requireLive(tx, fence);
-        if (turn.status === 'running' || transition(turn.status, 'run') !== 'running') return;
-        await this.turns.markRunning(tx, fence, agent_session_id);
-        this.log.appendWithin(tx, fence, { type: 'turn.running', turn_id: fence.turn_id, data: { agent_session_id } });
+        await this.fences.hold(tx, beat);
+        const turn = await this.service.requireLive(tx, beat);
+        const { agent_session_id } = beat;
+        if (beat.status === 'running' && turn.status !== 'running' && transition(turn.status, 'run') === 'running') {
+          await this.leases.markRunning(tx, beat, agent_session_id);
+          this.log.appendWithin(tx, beat, {
+            type: 'turn.running',
+            turn_id: beat.turn_id,
+            data: { agent_session_id: agent_session_id ?? null },
+          });
+          // A service has accepted the turn only now; a runner has had it since its claim.
+          if (turn.push_url !== null) await this.milestones.reached(tx, turn);
+        } else if (agent_session_id !== undefined) {
+          await this.leases.noteAgentSession(tx, beat, agent_session_id);
+        }
       });
-      return true;
+      return {};
     } catch (error) {
-      if (isDomainError(error, 'stale_epoch') || isDomainError(error, 'turn_not_live')) return false;
-      throw error;
+      if (isDomainError(error, 'stale_epoch') || isDomainError(error, 'turn_not_live')) return { is_current: false };
+      this.logger.error({ event: 'beat.failed', turn_id: beat.turn_id, err: error });
+      return { error: NOT_TAKEN_DOWN };
     }
   }
 }
+
+const NOT_TAKEN_DOWN: TurnBeatOutcome['error'] = {
+  code: 'beat_not_recorded',
+  message: 'The lease is renewed, but what the beat says of the turn could not be written. Say it again with the next.',
+};

@@ -1,44 +1,68 @@
-import { Injectable } from '@nestjs/common';
-import { Signals } from '@holdfast/platform-signals';
-import { SessionFences, UnitOfWork, type SessionKey } from '@holdfast/platform-postgres';
+import { Injectable, Logger } from '@nestjs/common';
+import { isDomainError } from '@holdfast/platform-errors';
+import { SessionFences, UnitOfWork, type SessionKey, type Transaction } from '@holdfast/platform-postgres';
 import { controlLogPath, logUrlPath, SessionLogService } from '../log/session-log.service.js';
+import { TurnMilestones } from '../ports/turn-milestones.port.js';
 import { ReplicaTaken, ReplicaUnknown } from '../sessions-streams.errors.js';
-import { openBell } from '../signal-bell.js';
 import { StreamsConfig } from '../streams.config.js';
-import { RunnerReplicasRepository, type RunnerReplica } from './runner-replicas.repository.js';
+import { RunnerReplicasRepository, type RunnerOffer, type RunnerReplica } from './runner-replicas.repository.js';
 import { transition } from './session-turn.rules.js';
 import { SessionTurnsRepository, type TurnRow } from './session-turns.repository.js';
-import { queueChannel } from './turn-queue.channel.js';
+import { TurnLeasesRepository } from './turn-leases.repository.js';
+import { WaitingClaims } from './waiting-claims.js';
 
-/** How often a waiting claim looks in any case, since a signal is only a hint. */
-const RECHECK_MS = 2_000;
+/** How soon a claim looks again when somebody was at work on a turn that it could have had. */
+const BUSY_PAUSE_MS = 50;
+/** How soon a claim of a replica looks again that had no room. */
+const FULL_PAUSE_MS = 500;
+/** A turn that is claimed waits for the others of its answer, so no more are looked for after this. */
+const GATHER_MS = 100;
+/** Some candidates are taken by others meanwhile, so a few more are looked at than are wanted. */
+const SPARE_CANDIDATES = 10;
 
 /** A turn that a runner now owns. */
 export interface ClaimedTurn {
+  /** Its prompt is followed by those that were merged into the attempts before this one. */
   turn: TurnRow;
   epoch: number;
   /** The agent's own id of the conversation so far; null for the first turn. */
   resume_agent_session_id: string | null;
 }
 
+/** What one look at the line came to. */
+interface Gathered {
+  claimed: ClaimedTurn[];
+  /** Why there are not more, where it is not that the line was empty. */
+  stopped?: 'full' | 'busy';
+}
+
 /** Runners pull: they register, then claim turns of their pools for as long as they have room. */
 @Injectable()
 export class TurnClaimsService {
+  private readonly logger = new Logger(TurnClaimsService.name);
+  /** Turns that some claim of this process is at work on: others look past them, instead of finding them locked. */
+  private readonly inHand = new Set<string>();
+
   constructor(
     private readonly unitOfWork: UnitOfWork,
     private readonly fences: SessionFences,
     private readonly turns: SessionTurnsRepository,
+    private readonly leases: TurnLeasesRepository,
     private readonly replicas: RunnerReplicasRepository,
     private readonly log: SessionLogService,
-    private readonly signals: Signals,
+    private readonly waiting: WaitingClaims,
+    private readonly milestones: TurnMilestones,
     private readonly config: StreamsConfig,
   ) {}
 
-  /** Makes a replica known, with the log that its commands arrive on. Again changes its pools. Errors: replica_taken. */
-  async register(runner: RunnerReplica, pools: string[]): Promise<{ control_path: string }> {
+  /**
+   * Makes a replica known, with the log that its commands arrive on. Again changes what it offers. Errors:
+   * replica_taken.
+   */
+  async register(runner: RunnerReplica, offer: RunnerOffer): Promise<{ control_path: string }> {
     const { project_id, replica_id } = runner;
     await this.unitOfWork.run(async (tx) => {
-      if (!(await this.replicas.register(tx, runner, pools))) throw ReplicaTaken({ replica_id });
+      if (!(await this.replicas.register(tx, runner, offer))) throw ReplicaTaken({ replica_id });
       await this.log.createControlLog(tx, project_id, replica_id);
     });
     return { control_path: logUrlPath(controlLogPath(replica_id)) };
@@ -46,7 +70,7 @@ export class TurnClaimsService {
 
   /** Whether the key may read the commands of the replica. */
   async isRegistered(runner: RunnerReplica): Promise<boolean> {
-    return (await this.replicas.pools(runner)) !== undefined;
+    return (await this.replicas.offer(runner)) !== undefined;
   }
 
   /** Forgets replicas that have been silent for long. Returns how many. */
@@ -55,8 +79,8 @@ export class TurnClaimsService {
   }
 
   /**
-   * Up to `capacity` turns, as soon as there is one, or none after `waitSeconds`. Nothing is claimed once `signal`
-   * aborts. Errors: replica_unknown.
+   * Up to `capacity` turns, as soon as there is one, or none after `waitSeconds`; together with what the replica owns
+   * never more than it registered for. Nothing is claimed once `signal` aborts. Errors: replica_unknown.
    */
   async claim(
     runner: RunnerReplica,
@@ -64,69 +88,107 @@ export class TurnClaimsService {
     waitSeconds: number,
     signal: AbortSignal,
   ): Promise<ClaimedTurn[]> {
-    const { project_id, replica_id } = runner;
-    const pools = await this.replicas.pools(runner);
-    if (!pools) throw ReplicaUnknown({ replica_id });
+    const offer = await this.replicas.offer(runner);
+    if (!offer) throw ReplicaUnknown({ replica_id: runner.replica_id });
 
-    const endsAt = Date.now() + waitSeconds * 1000;
-    const bell = await openBell(
-      this.signals,
-      pools.map((pool) => queueChannel(project_id, pool)),
-      signal,
-    );
+    const endsAt = performance.now() + waitSeconds * 1000;
+    const place = await this.waiting.join(runner.project_id, offer, signal);
     try {
       for (;;) {
-        const claimed = await this.claimQueued(project_id, replica_id, pools, capacity, signal);
-        const waitMs = Math.min(RECHECK_MS, endsAt - Date.now());
-        if (claimed.length || waitMs <= 0 || signal.aborted) return claimed;
-        await bell.next(waitMs);
+        const { claimed, stopped } = await this.gather(runner, offer, capacity, signal);
+        if (stopped !== 'full') place.settle();
+        const leftMs = endsAt - performance.now();
+        if (claimed.length || leftMs <= 0 || signal.aborted) return claimed;
+        if (stopped === 'full') await place.standAside(Math.min(leftMs, FULL_PAUSE_MS));
+        else await place.next(stopped === 'busy' ? Math.min(leftMs, BUSY_PAUSE_MS) : leftMs);
       }
     } finally {
-      await bell.close();
+      await place.leave();
     }
   }
 
-  private async claimQueued(
-    project_id: string,
-    replica_id: string,
-    pools: string[],
+  /**
+   * Claims a turn for the service that it is to be pushed to, in the caller's transaction. Its owner is the turn
+   * itself: `{replica_id: turn_id, key_id: turn_id}`, with a log for its commands, also where a runner had registered
+   * under that id. Waits for whoever is at work on its session. Undefined when it is not in line.
+   */
+  async claimForPush(tx: Transaction, candidate: SessionKey & { turn_id: string }): Promise<ClaimedTurn | undefined> {
+    if ((await this.fences.lock(tx, candidate)) === undefined) return undefined;
+    const queued = await this.turns.lockTurn(tx, candidate);
+    if (!queued || queued.push_url === null || transition(queued.status, 'claim') !== 'starting') return undefined;
+    const { project_id, turn_id } = queued;
+    await this.replicas.seize(tx, { project_id, replica_id: turn_id, key_id: turn_id });
+    await this.log.createControlLog(tx, project_id, turn_id);
+    return this.own(tx, queued, turn_id);
+  }
+
+  private async gather(
+    runner: RunnerReplica,
+    offer: RunnerOffer,
     capacity: number,
     signal: AbortSignal,
-  ): Promise<ClaimedTurn[]> {
-    const claimed: ClaimedTurn[] = [];
-    // Some candidates may be taken by others meanwhile, so look at a few more than are wanted.
-    for (const candidate of await this.turns.queuedTurns(project_id, pools, capacity + 10)) {
-      if (claimed.length === capacity || signal.aborted) break;
+  ): Promise<Gathered> {
+    const gathered: Gathered = { claimed: [] };
+    const { claimed } = gathered;
+    const until = performance.now() + GATHER_MS;
+    const candidates = capacity + SPARE_CANDIDATES + this.inHand.size;
+    for (const candidate of await this.leases.queuedTurns(runner.project_id, offer, candidates)) {
+      if (claimed.length === capacity || signal.aborted || (claimed.length && performance.now() > until)) break;
+      if (this.inHand.has(candidate.turn_id)) continue;
+      this.inHand.add(candidate.turn_id);
       try {
-        const turn = await this.claimOne(candidate, replica_id);
-        if (turn) claimed.push(turn);
+        const turn = await this.claimOne(candidate, runner);
+        if (turn === 'full') return { claimed, stopped: 'full' };
+        if (turn === 'busy') gathered.stopped = 'busy';
+        else if (turn) claimed.push(turn);
       } catch (error) {
-        // The turns that are claimed already must reach their runner.
-        if (claimed.length === 0) throw error;
-        break;
+        if (isDomainError(error, 'replica_unknown')) throw error;
+        // One turn that cannot be claimed must not hold up those behind it.
+        this.logger.error({ event: 'claim.failed', session_id: candidate.session_id, err: error });
+      } finally {
+        this.inHand.delete(candidate.turn_id);
       }
     }
-    return claimed;
+    return gathered;
   }
 
-  private async claimOne(
+  private claimOne(
     candidate: SessionKey & { turn_id: string },
-    replica_id: string,
-  ): Promise<ClaimedTurn | undefined> {
+    runner: RunnerReplica,
+  ): Promise<ClaimedTurn | 'full' | 'busy' | undefined> {
     return this.unitOfWork.run(async (tx) => {
-      if ((await this.fences.tryLock(tx, candidate)) === undefined) return undefined;
+      if ((await this.fences.tryLock(tx, candidate)) === undefined) return 'busy';
+      const capacity = await this.replicas.lockCapacity(tx, runner);
+      if (capacity === undefined) throw ReplicaUnknown({ replica_id: runner.replica_id });
+      if ((await this.leases.leasesHeld(tx, runner.project_id, runner.replica_id)) >= capacity) return 'full';
+
       const queued = await this.turns.lockTurn(tx, candidate);
       if (!queued || transition(queued.status, 'claim') !== 'starting') return undefined;
-
-      const epoch = await this.fences.advance(tx, candidate);
-      const turn = await this.turns.claimTurn(tx, { ...candidate, epoch }, replica_id, this.config.leaseSeconds);
-      this.log.appendWithin(
-        tx,
-        turn,
-        { type: 'turn.starting', turn_id: turn.turn_id, data: { attempt: turn.attempt, epoch, replica_id } },
-        { writer: { epoch, turn_id: turn.turn_id } },
-      );
-      return { turn, epoch, resume_agent_session_id: await this.turns.lastAgentSession(tx, turn) };
+      return this.own(tx, queued, runner.replica_id);
     });
+  }
+
+  /** Gives a turn in line its owner, under a new epoch. */
+  private async own(tx: Transaction, queued: TurnRow, replica_id: string): Promise<ClaimedTurn> {
+    const epoch = await this.fences.advance(tx, queued);
+    const turn = await this.leases.claimTurn(tx, { ...queued, epoch }, replica_id, this.config.leaseSeconds);
+    this.log.appendWithin(
+      tx,
+      turn,
+      { type: 'turn.starting', turn_id: turn.turn_id, data: { attempt: turn.attempt, epoch, replica_id } },
+      { writer: { epoch, turn_id: turn.turn_id } },
+    );
+    await this.milestones.reached(tx, turn);
+    return {
+      turn: { ...turn, prompt: await this.wholePrompt(tx, turn) },
+      epoch,
+      resume_agent_session_id: await this.turns.lastAgentSession(tx, turn),
+    };
+  }
+
+  /** An attempt that starts over is told as well what the ones before it were told while they ran. */
+  private async wholePrompt(tx: Transaction, turn: TurnRow): Promise<string> {
+    if (turn.attempt === 1) return turn.prompt;
+    return [turn.prompt, ...(await this.turns.mergedPrompts(tx, turn))].join('\n\n');
   }
 }

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsUUID } from 'class-validator';
-import { TURN_STATUSES, type TurnStatus } from '../control/session-turn.rules.js';
+import { DELIVERIES, TURN_STATUSES, type Delivery, type TurnStatus } from '../control/session-turn.rules.js';
 
 export class SessionTurnAgent {
   @ApiProperty({ description: 'Name of the agent that the turn runs.' })
@@ -33,8 +33,12 @@ export class SessionTurn {
   @ApiProperty({ description: 'Session that the turn belongs to.' })
   session_id!: string;
 
-  @ApiProperty({ type: 'integer', description: 'Place among the turns of the session, from 0.' })
-  turn_index!: number;
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    description: 'Place among the turns that went in line, from 0; null while, and if, it never left the inbox.',
+  })
+  turn_index!: number | null;
 
   @ApiProperty({ enum: TURN_STATUSES, enumName: 'SessionTurnStatus', description: 'Where the turn is in its life.' })
   status!: TurnStatus;
@@ -48,8 +52,36 @@ export class SessionTurn {
   @ApiProperty({ description: 'The input of the turn.' })
   prompt!: string;
 
+  @ApiProperty({ description: 'Whether it was sent by somebody who did not stay to watch it.' })
+  detached!: boolean;
+
+  @ApiProperty({
+    enum: DELIVERIES,
+    enumName: 'SessionTurnDelivery',
+    nullable: true,
+    description: 'How it came into the inbox; null when it went in line at once.',
+  })
+  delivery!: Delivery | null;
+
+  @ApiProperty({
+    type: String,
+    format: 'uuid',
+    nullable: true,
+    description: 'The live turn that its prompt was offered to.',
+  })
+  in_turn_of!: string | null;
+
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: 'The paused turn that it goes on with.' })
+  resumes_turn_id!: string | null;
+
   @ApiProperty({ type: 'integer', description: 'How often the turn was claimed.' })
   attempt!: number;
+
+  @ApiProperty({ type: 'integer', description: 'How often its owner was lost.' })
+  lost_attempts!: number;
+
+  @ApiProperty({ type: 'integer', description: 'How many lost owners end the turn as lost.' })
+  max_attempts!: number;
 
   @ApiProperty({ type: 'integer', nullable: true, description: 'Fence of the present or last attempt.' })
   epoch!: number | null;

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { LogLifecycle, LogService, type AppendOutcome, type LogAuthor, type LogKey } from '@holdfast/durable-streams';
 import type { SessionKey, Transaction } from '@holdfast/platform-postgres';
+import { Signals } from '@holdfast/platform-signals';
+import { turnChannel } from '../control/turn.channel.js';
 import type { RunnerEvents } from './runner-append.js';
 import { encodeMessage, type SessionEvent } from './session-event.js';
 
@@ -28,6 +30,7 @@ export class SessionLogService {
   constructor(
     private readonly log: LogService,
     private readonly lifecycle: LogLifecycle,
+    private readonly signals: Signals,
   ) {}
 
   createSessionLog(tx: Transaction, session: SessionKey, generation: number): Promise<void> {
@@ -67,10 +70,16 @@ export class SessionLogService {
       data: event.data,
     });
     this.log.appendWithin(tx, { ...sessionLogKey(session), messages: [message], ...change });
+    // Whoever waits for a turn looks when one changes, and no change goes without an event.
+    if (event.type.startsWith('turn.')) tx.afterCommit(() => this.signals.publish(turnChannel(session), ''));
   }
 
-  /** A command for a runner, in the commit of the fact that caused it. */
+  /**
+   * A command for a runner, in the commit of the fact that caused it. A runner without a log misses it: whatever became
+   * of that log, the fact stands.
+   */
   commandWithin(tx: Transaction, project_id: string, replica_id: string, command: object): void {
-    this.log.appendWithin(tx, { project_id, path: controlLogPath(replica_id), messages: [encodeMessage(command)] });
+    const path = controlLogPath(replica_id);
+    this.log.appendWithin(tx, { project_id, path, messages: [encodeMessage(command)], if_present: true });
   }
 }

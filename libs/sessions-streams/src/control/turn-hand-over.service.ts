@@ -1,0 +1,57 @@
+import { Injectable } from '@nestjs/common';
+import { SessionFences, StaleEpoch, type Transaction, type TurnFence } from '@holdfast/platform-postgres';
+import { SessionLogService } from '../log/session-log.service.js';
+import { TurnNotFound } from '../sessions-streams.errors.js';
+import { isLive, transition } from './session-turn.rules.js';
+import { SessionTurnsRepository, type TurnRow } from './session-turns.repository.js';
+import { TurnLeasesRepository } from './turn-leases.repository.js';
+import { TurnLine } from './turn-line.js';
+
+/** What a hand-over came to. `to_end`: the turn was to stop, and the caller ends it. `done`: it was handed over before, or is over. */
+export interface HandedOver {
+  turn: TurnRow;
+  outcome: 'queued' | 'to_end' | 'done';
+}
+
+/** Lets a runner that goes away give a turn to another one. Runs in the caller's transaction. */
+@Injectable()
+export class TurnHandOverService {
+  constructor(
+    private readonly fences: SessionFences,
+    private readonly turns: SessionTurnsRepository,
+    private readonly leases: TurnLeasesRepository,
+    private readonly log: SessionLogService,
+    private readonly line: TurnLine,
+  ) {}
+
+  /**
+   * Puts the turn back in line under a new epoch; the attempt does not count as lost. Leaves fence and turn locked.
+   * Judged in the order of idempotency, epoch, state. Errors: turn_not_found, stale_epoch.
+   */
+  async handOver(tx: Transaction, fence: TurnFence, reason: string): Promise<HandedOver> {
+    const epoch = await this.fences.lock(tx, fence);
+    const turn = epoch === undefined ? undefined : await this.turns.lockTurn(tx, fence);
+    if (epoch === undefined || !turn) throw TurnNotFound({ turn_id: fence.turn_id });
+    const isOver = !isLive(turn.status) && turn.epoch === fence.epoch;
+    if (isOver || turn.handed_over_epoch === fence.epoch) return { turn, outcome: 'done' };
+    if (epoch !== fence.epoch || turn.epoch !== fence.epoch) {
+      throw StaleEpoch({ session_id: fence.session_id, epoch: fence.epoch, current: epoch });
+    }
+    if (transition(turn.status, 'hand_back') !== 'queued') return { turn, outcome: 'to_end' };
+
+    const next = { ...turn, epoch: await this.fences.advance(tx, fence) };
+    this.log.appendWithin(
+      tx,
+      turn,
+      {
+        type: 'turn.handed_over',
+        turn_id: turn.turn_id,
+        data: { attempt: turn.attempt, epoch: fence.epoch, reason },
+      },
+      { writer: null },
+    );
+    const queued = await this.leases.requeueTurn(tx, next, fence.epoch);
+    await this.line.announce(tx, queued);
+    return { turn: queued, outcome: 'queued' };
+  }
+}

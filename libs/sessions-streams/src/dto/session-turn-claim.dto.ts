@@ -1,0 +1,73 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsInt, IsUUID, Max, Min } from 'class-validator';
+import { LowerCase } from '@holdfast/platform-http';
+import { SessionTurnAgent } from './session-turn.dto.js';
+
+export class SessionTurnClaim {
+  @ApiProperty({ format: 'uuid', description: 'The registered replica.' })
+  @LowerCase()
+  @IsUUID()
+  replica_id!: string;
+
+  @ApiProperty({ type: 'integer', minimum: 1, maximum: 1000, description: 'Most turns to claim.' })
+  @IsInt()
+  @Min(1)
+  @Max(1000)
+  capacity!: number;
+
+  @ApiProperty({ type: 'integer', minimum: 0, maximum: 30, description: 'How long to wait for a turn, in seconds.' })
+  @IsInt()
+  @Min(0)
+  @Max(30)
+  wait_seconds!: number;
+}
+
+/** A turn that the runner owns from now on, and all it needs to run it. */
+export class SessionTurnGrant {
+  @ApiProperty({ description: 'Session that the turn belongs to.' })
+  session_id!: string;
+
+  @ApiProperty({ format: 'uuid', description: 'Turn that the runner was granted.' })
+  turn_id!: string;
+
+  @ApiProperty({ type: 'integer', description: 'Which claim of the turn this is, from 1.' })
+  attempt!: number;
+
+  @ApiProperty({ type: 'integer', description: 'Fence: every write for the turn carries it.' })
+  epoch!: number;
+
+  @ApiProperty({ description: 'What the agent is asked.' })
+  prompt!: string;
+
+  @ApiProperty({ description: 'The pinned agent.' })
+  agent!: SessionTurnAgent;
+
+  @ApiProperty({ description: 'Which program to run.' })
+  harness!: string;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Model to ask for; null leaves it to the harness.' })
+  model!: string | null;
+
+  @ApiProperty({ type: Object, additionalProperties: { type: 'string' }, description: 'Variables for the agent.' })
+  environment!: Record<string, string>;
+
+  @ApiProperty({ type: [String], nullable: true, description: 'Command line that replaces the one of the harness.' })
+  command!: string[] | null;
+
+  @ApiProperty({ description: 'URL path of the log to append to.' })
+  log_path!: string;
+
+  @ApiProperty({ type: String, nullable: true, description: "The agent's own id of the conversation to go on with." })
+  resume_agent_session_id!: string | null;
+
+  @ApiProperty({
+    description:
+      'What every write for the turn is authenticated with. Good for this attempt only, and renewed by beats.',
+  })
+  credential!: string;
+}
+
+export class SessionTurnGrants {
+  @ApiProperty({ type: [SessionTurnGrant], description: 'The claimed turns; empty when none came in time.' })
+  turns!: SessionTurnGrant[];
+}
