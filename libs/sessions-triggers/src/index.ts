@@ -1,0 +1,12 @@
+export { TriggerDelivery, TriggerDeliveryError, TriggerDeliveryPath } from './dto/trigger-delivery.dto.js';
+export { TriggerDeliveryPage, TriggerDeliveryQuery } from './dto/trigger-delivery-query.dto.js';
+export { sessionsTriggersPersistence } from './persistence.js';
+export { DeliveredTurns } from './ports/delivered-turns.port.js';
+export type { DeliveredTurn } from './ports/delivered-turns.port.js';
+export { TriggerDeliveryNotFound } from './sessions-triggers.errors.js';
+export { sessionsTriggersJobs } from './sessions-triggers.jobs.js';
+export { SessionsTriggersModule } from './sessions-triggers.module.js';
+export type { TriggerPorts } from './sessions-triggers.module.js';
+export { TriggerDeliveriesReader } from './trigger-deliveries.reader.js';
+export { TriggerDeliveriesService } from './trigger-deliveries.service.js';
+export type { TriggerDeliveryOutcome, TriggerDeliveryStatus } from './trigger-delivery.rules.js';

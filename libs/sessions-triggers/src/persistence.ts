@@ -1,0 +1,7 @@
+import type { Persistence } from '@holdfast/platform-postgres';
+import { CreateTriggerDeliveries1794000040000 } from './migrations/1794000040000-create-trigger-deliveries.js';
+
+export const sessionsTriggersPersistence: Persistence = {
+  entities: [],
+  migrations: [CreateTriggerDeliveries1794000040000],
+};

@@ -1,0 +1,38 @@
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidv7 } from 'uuid';
+import type { SessionKey, Transaction } from '@holdfast/platform-postgres';
+import { DeliveredTurns, type DeliveredTurn } from './ports/delivered-turns.port.js';
+import { TriggerDeliveriesRepository } from './trigger-deliveries.repository.js';
+import type { TriggerDeliveryStatus } from './trigger-delivery.rules.js';
+
+/** Keeps account of turns that were started with nobody watching. */
+@Injectable()
+export class TriggerDeliveriesService {
+  constructor(
+    private readonly deliveries: TriggerDeliveriesRepository,
+    private readonly turns: DeliveredTurns,
+  ) {}
+
+  /** Makes the turn's delivery say what the turn is now. Again changes nothing. */
+  async reconcile(tx: Transaction, key: SessionKey & { turn_id: string }): Promise<void> {
+    const turn = await this.turns.find(tx, key);
+    if (!turn) return;
+    await this.deliveries.save(tx, {
+      project_id: key.project_id,
+      delivery_id: uuidv7(),
+      source: 'invoke',
+      session_id: key.session_id,
+      turn_id: key.turn_id,
+      status: statusOf(turn),
+      error: turn.error,
+      created_at: turn.created_at,
+      created_by_id: turn.created_by_id,
+      dispatched_at: turn.started_at,
+      closed_at: turn.ended_at,
+    });
+  }
+}
+
+function statusOf({ outcome, has_owner }: DeliveredTurn): TriggerDeliveryStatus {
+  return outcome ?? (has_owner ? 'dispatched' : 'pending');
+}
