@@ -50,6 +50,18 @@ export class ServiceConfig {
   @IsBoolean()
   WEBHOOK_ALLOW_LOOPBACK = false;
 
+  /** Push targets may be anywhere in private networks, also without TLS. */
+  @Transform(({ value }) => value === true || value === '1' || value === 'true')
+  @IsBoolean()
+  PUSH_ALLOW_PRIVATE = false;
+
+  /** How long a push target may take to accept a turn, in seconds; never more than half a lease. */
+  @Type(() => Number)
+  @IsNumber()
+  @Min(0.1)
+  @Max(60)
+  PUSH_ACCEPT_SECONDS = 10;
+
   /** How long a runner owns a turn after a beat, in seconds. */
   @Type(() => Number)
   @IsNumber()
@@ -80,17 +92,33 @@ export class ServiceConfig {
   @Max(60)
   STOPPING_SECONDS = 5;
 
+  /** How many turns of one project may be live at once, before starts are refused. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(100_000)
+  MAX_LIVE_TURNS_PER_PROJECT = 1000;
+
   get directUrl(): string {
     return this.DATABASE_DIRECT_URL ?? this.DATABASE_URL;
   }
 
-  /** The times of turns and leases. */
+  /** How far push targets may be, and how long they may take. */
+  get push() {
+    return {
+      reach: this.PUSH_ALLOW_PRIVATE ? ('private' as const) : ('public' as const),
+      acceptSeconds: this.PUSH_ACCEPT_SECONDS,
+    };
+  }
+
+  /** The times of turns and leases, and their limits. */
   get streams() {
     return {
       leaseSeconds: this.LEASE_SECONDS,
       beatSeconds: this.BEAT_SECONDS,
       watchdogSeconds: this.WATCHDOG_SECONDS,
       stoppingSeconds: this.STOPPING_SECONDS,
+      maxLiveTurnsPerProject: this.MAX_LIVE_TURNS_PER_PROJECT,
     };
   }
 }

@@ -10,7 +10,13 @@ describe('the configuration of a service', () => {
       REDIS_URL: undefined,
       POSTGRES_POOL_SIZE: 10,
       LOG_PRETTY: false,
-      streams: { leaseSeconds: 30, beatSeconds: 5, watchdogSeconds: 20, stoppingSeconds: 5 },
+      streams: {
+        leaseSeconds: 30,
+        beatSeconds: 5,
+        watchdogSeconds: 20,
+        stoppingSeconds: 5,
+        maxLiveTurnsPerProject: 1000,
+      },
     });
   });
 

@@ -4,13 +4,18 @@ import { SessionNotFound } from './session-id.js';
 import type { SessionKey, TurnFence } from './session-key.js';
 import type { Transaction } from './transaction.js';
 
-/** Somebody else owns the session now; the writer must stop. */
+/** The epoch stays when an owner ends its turn by itself. */
+const whyStale = (session_id: string, epoch: number, current: number) =>
+  epoch === current
+    ? `The turn that epoch ${epoch} of session "${session_id}" was for is over.`
+    : `Epoch ${epoch} does not own session "${session_id}" (its epoch is ${current}).`;
+
+/** Somebody else owns the session now, or the turn is over; the writer must stop. */
 export const StaleEpoch = defineError<{ session_id: string; epoch: number; current: number }>({
   code: 'stale_epoch',
   kind: 'forbidden',
   title: 'Stale epoch',
-  detail: ({ session_id, epoch, current }) =>
-    `Epoch ${epoch} does not own session "${session_id}" (its epoch is ${current}). Stop writing for this turn.`,
+  detail: ({ session_id, epoch, current }) => `${whyStale(session_id, epoch, current)} Stop writing for this turn.`,
   members: ({ epoch, current }) => ({ epoch, current_epoch: current }),
 });
 

@@ -5,8 +5,9 @@ import { Matches } from 'class-validator';
 export const SESSION_ID_PATTERN = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** Refuses a property that is no session id: the one validator of them everywhere. */
-export function IsSessionId(): PropertyDecorator {
+export function IsSessionId(options: { each?: boolean } = {}): PropertyDecorator {
   return Matches(SESSION_ID_PATTERN, {
+    ...options,
     message: '$property must be 1 to 128 letters, digits, "_" or "-"',
   });
 }

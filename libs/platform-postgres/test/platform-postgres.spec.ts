@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { DataSource } from 'typeorm';
+import { Logger } from '@nestjs/common';
+import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
 import { testPostgres, type TestPostgres } from '@holdfast/testing';
 import {
   createDataSource,
@@ -11,6 +12,15 @@ import {
   SessionFences,
   UnitOfWork,
 } from '../src/index.js';
+
+class Widen1700000000000 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`SET LOCAL lock_timeout = '10ms'`);
+    await runner.query(`ALTER TABLE busy ADD COLUMN name text`);
+  }
+
+  async down(): Promise<void> {}
+}
 
 let database: TestPostgres;
 let dataSource: DataSource;
@@ -309,6 +319,26 @@ describe('migrations', () => {
     const config = { url: empty.url, poolSize: 2, applicationName: 'test' };
     const ran = await Promise.all(Array.from({ length: 3 }, () => migrate(config, [platformPersistence])));
     expect(ran.flat()).toEqual(platformPersistence.migrations.map((migration) => migration.name));
+    await empty.drop();
+  });
+
+  it('that make way for the application are tried again, and say so', async () => {
+    const empty = await testPostgres();
+    const config = { url: empty.url, poolSize: 2, applicationName: 'test' };
+    const source = await createDataSource(config, []).initialize();
+    await source.query(`CREATE TABLE busy (id int)`);
+    const application = source.createQueryRunner();
+    await application.startTransaction();
+    await application.query(`LOCK TABLE busy`);
+    const warned = jest.spyOn(Logger.prototype, 'warn').mockImplementationOnce(() => {
+      void application.commitTransaction();
+    });
+
+    expect(await migrate(config, [{ entities: [], migrations: [Widen1700000000000] }])).toEqual(['Widen1700000000000']);
+    expect(warned).toHaveBeenCalledWith(expect.stringContaining('made way'));
+    warned.mockRestore();
+    await application.release();
+    await source.destroy();
     await empty.drop();
   });
 

@@ -6,6 +6,7 @@ import { sessionsInteractionsPersistence } from '@holdfast/sessions-interactions
 import { durableStreamsPersistence } from '@holdfast/durable-streams';
 import { sessionsStreamsPersistence } from '@holdfast/sessions-streams';
 import { sessionsTranscriptsPersistence } from '@holdfast/sessions-transcripts';
+import { sessionsTriggersPersistence } from '@holdfast/sessions-triggers';
 
 /** Everything that is kept in PostgreSQL, for the data source and for `migrate`. */
 export const persistence: Persistence[] = [
@@ -17,4 +18,5 @@ export const persistence: Persistence[] = [
   sessionsStreamsPersistence,
   sessionsInteractionsPersistence,
   sessionsTranscriptsPersistence,
+  sessionsTriggersPersistence,
 ];

@@ -5,34 +5,61 @@ import { SessionsDirectoryModule } from '@holdfast/sessions-directory';
 import { SessionsInteractionsModule } from '@holdfast/sessions-interactions';
 import { SessionsStreamsModule, type StreamsConfig } from '@holdfast/sessions-streams';
 import { SessionsTranscriptsModule } from '@holdfast/sessions-transcripts';
+import { SessionsTriggersModule } from '@holdfast/sessions-triggers';
+import { SessionDeliveredTurns } from './bindings/delivered-turns.js';
 import { LiveSessionTurns, SessionInteractionLog, SessionTurnControl } from './bindings/interaction-ports.js';
 import { LogEventSource, LogProjectionProgress, SessionLogTails } from './bindings/transcript-sources.js';
+import { TurnDeliveries } from './bindings/turn-deliveries.js';
+import { BeatTurnsFlow } from './flows/beat-turns.flow.js';
+import { AwaitStartFlow } from './flows/await-start.flow.js';
 import { ClaimTurnsFlow } from './flows/claim-turns.flow.js';
 import { CompleteTurnFlow } from './flows/complete-turn.flow.js';
 import { CreateSessionFlow } from './flows/create-session.flow.js';
+import { DetachWatcherFlow } from './flows/detach-watcher.flow.js';
 import { EndTurnFlow } from './flows/end-turn.flow.js';
+import { HandOverTurnFlow } from './flows/hand-over-turn.flow.js';
 import { InvokeSessionFlow } from './flows/invoke-session.flow.js';
+import { KillSessionFlow } from './flows/kill-session.flow.js';
+import { MergePromptFlow } from './flows/merge-prompt.flow.js';
 import { PrepareInvoke } from './flows/prepare-invoke.js';
 import { ProjectLaggingLogsFlow } from './flows/project-lagging-logs.flow.js';
+import { SessionInboxFlow } from './flows/session-inbox.flow.js';
+import { StartPushTurnFlow } from './flows/start-push-turn.flow.js';
+import { SteerTurn } from './flows/steer-turn.js';
 import { SweepOverdueTurnsFlow } from './flows/sweep-overdue-turns.flow.js';
+import { PushClient } from './push/push-client.js';
+import { DEFAULT_PUSH_CONFIG, PushConfig } from './push/push.config.js';
 
 const flows = [
   CreateSessionFlow,
   PrepareInvoke,
+  SteerTurn,
   InvokeSessionFlow,
+  AwaitStartFlow,
+  KillSessionFlow,
+  DetachWatcherFlow,
+  SessionInboxFlow,
   ClaimTurnsFlow,
+  BeatTurnsFlow,
   EndTurnFlow,
   CompleteTurnFlow,
+  HandOverTurnFlow,
+  MergePromptFlow,
   SweepOverdueTurnsFlow,
+  StartPushTurnFlow,
   ProjectLaggingLogsFlow,
 ];
 
 /** The one place that sees every domain: binds what each needs to what another answers, and hosts what changes several. */
 @Module({})
 export class SessionsModule {
-  static forRoot(streamsConfig: StreamsConfig, logConfig: DurableStreamsConfig): DynamicModule {
+  static forRoot(
+    streamsConfig: StreamsConfig,
+    logConfig: DurableStreamsConfig,
+    pushConfig: PushConfig = DEFAULT_PUSH_CONFIG,
+  ): DynamicModule {
     const log = DurableStreamsModule.forRoot(logConfig);
-    const streams = SessionsStreamsModule.forRoot(streamsConfig);
+    const streams = SessionsStreamsModule.forRoot(streamsConfig, { turnMilestones: TurnDeliveries });
     const interactions = SessionsInteractionsModule.register({
       imports: [streams],
       ports: { interactionLog: SessionInteractionLog, turnControl: SessionTurnControl, liveTurns: LiveSessionTurns },
@@ -45,7 +72,18 @@ export class SessionsModule {
         logTail: SessionLogTails,
       },
     });
-    const domains = [log, AgentsModule, SessionsDirectoryModule, streams, interactions, transcripts];
-    return { module: SessionsModule, imports: domains, providers: flows, exports: [...domains, ...flows] };
+    const triggers = SessionsTriggersModule.register({
+      imports: [streams],
+      ports: { deliveredTurns: SessionDeliveredTurns },
+    });
+    const agents = AgentsModule.forRoot({ pushReach: pushConfig.reach });
+    const domains = [log, agents, SessionsDirectoryModule, streams, interactions, transcripts, triggers];
+    const push = [{ provide: PushConfig, useValue: pushConfig }, PushClient];
+    return {
+      module: SessionsModule,
+      imports: domains,
+      providers: [...push, ...flows],
+      exports: [...domains, ...flows],
+    };
   }
 }

@@ -68,14 +68,19 @@ function takeEvent(open: OpenItems, event: SessionEvent): NewRecord[] {
     case 'interaction.cancelled':
       return closeInteraction(open.interactions, 'cancelled', event);
     case 'turn.queued':
+    // A prompt that the live turn took never goes in line itself.
+    case 'turn.merged':
       return userMessage(event);
     case 'turn.starting':
       return [...endRun(open), ...interruptToolCalls(open.tool_calls, event)];
     case 'turn.completed':
     case 'turn.failed':
     case 'turn.cancelled':
+    case 'turn.superseded':
+    case 'turn.paused':
     case 'turn.lost':
-      return endTurn(open, event);
+      // What only waited was no part of the conversation, and another turn may be in the middle of it.
+      return event.data.from === 'inbox' ? [] : endTurn(open, event);
     default:
       return [];
   }

@@ -1,45 +1,100 @@
 import { Injectable } from '@nestjs/common';
 import { AgentsReader, type AgentReference } from '@holdfast/agents';
-import { holds, PermissionDenied, type Principal } from '@holdfast/platform-auth';
-import type { Transaction } from '@holdfast/platform-postgres';
-import { SessionTurnsService, type TurnRow } from '@holdfast/sessions-streams';
+import { ApiKeys, holds, PermissionDenied, type Principal } from '@holdfast/platform-auth';
+import type { SessionKey, Transaction } from '@holdfast/platform-postgres';
+import { SessionInboxService, SessionTurnsService, type TurnRow, type TurnStart } from '@holdfast/sessions-streams';
 import { CreateSessionFlow } from './create-session.flow.js';
 
 /** What a new session runs when nobody says. */
 const DEFAULT_AGENT: AgentReference = { name: 'scripted' };
 
+/** A prompt for a session, as somebody sends it. */
+export interface PromptStart {
+  prompt: string;
+  agent?: AgentReference;
+  /** False when whoever sends it stays to watch. */
+  detached: boolean;
+}
+
 /**
- * The one way to start a turn: whoever starts one (a person's invoke today) comes through here, so that every turn's
- * reference is resolved, authorised for the acting principal at that moment, and pinned.
+ * The one way to make a turn and to start one: whatever starts (a prompt that is sent, one that steers, one that waited)
+ * comes through here, so that every turn's reference is resolved and pinned when it is made, and authorised for whoever
+ * made it when it starts.
  */
 @Injectable()
 export class PrepareInvoke {
   constructor(
     private readonly sessions: CreateSessionFlow,
     private readonly agents: AgentsReader,
+    private readonly keys: ApiKeys,
     private readonly turns: SessionTurnsService,
+    private readonly inbox: SessionInboxService,
   ) {}
 
-  /** Errors: permission_denied, agent_not_found, agent_revision_not_found, session_in_use. */
-  async startTurn(
+  /** Makes the session if it is new, and leaves its fence locked. Errors: permission_denied. */
+  async open(tx: Transaction, principal: Principal, session: SessionKey): Promise<void> {
+    if (!holds(principal, 'RUN_SESSIONS')) throw PermissionDenied({ permission: 'RUN_SESSIONS' });
+    await this.sessions.within(tx, session, {}, principal.key_id);
+  }
+
+  /** Puts a turn in line in an open session without a live one. Errors: as `pin`; project_at_capacity. */
+  async start(tx: Transaction, principal: Principal, session: SessionKey, start: PromptStart): Promise<TurnRow> {
+    return this.turns.start(tx, await this.pin(tx, principal, session, start));
+  }
+
+  /** Puts a turn in line in place of one that was superseded just now. Errors: as `pin`. */
+  async replace(tx: Transaction, principal: Principal, live: TurnRow, start: PromptStart): Promise<TurnRow> {
+    return this.turns.replace(tx, await this.pin(tx, principal, live, start));
+  }
+
+  /** Lets a prompt wait behind the live turn and those that wait. Errors: as `pin`; inbox_full. */
+  async queue(tx: Transaction, principal: Principal, session: SessionKey, start: PromptStart): Promise<TurnRow> {
+    return this.inbox.queue(tx, await this.pin(tx, principal, session, start));
+  }
+
+  /** Lets a prompt wait before all others, until the live turn has stopped. Errors: as `pin`. */
+  async steer(tx: Transaction, principal: Principal, session: SessionKey, start: PromptStart): Promise<TurnRow> {
+    return this.inbox.steer(tx, await this.pin(tx, principal, session, start));
+  }
+
+  /** Lets a prompt wait before all others, until the live turn takes it or ends. Errors: as `pin`; inbox_full. */
+  async offer(tx: Transaction, principal: Principal, live: TurnRow, start: PromptStart): Promise<TurnRow> {
+    return this.inbox.offer(tx, await this.pin(tx, principal, live, start), live);
+  }
+
+  /**
+   * Puts what waited in line, if it may start still. Errors: permission_denied when the key that sent it was revoked, has
+   * expired or lost its permission meanwhile; agent_not_found, agent_revision_not_found.
+   */
+  async promote(tx: Transaction, entry: TurnRow): Promise<TurnRow> {
+    const principal = await this.keys.principalOf(tx, entry.project_id, entry.created_by_id);
+    if (!principal || !holds(principal, 'RUN_SESSIONS')) throw PermissionDenied({ permission: 'RUN_SESSIONS' });
+    await this.agents.resolve(tx, entry.project_id, { name: entry.agent_name, revision: entry.agent_revision });
+    return this.turns.promote(tx, entry);
+  }
+
+  /** Errors: agent_not_found, agent_revision_not_found. */
+  private async pin(
     tx: Transaction,
     principal: Principal,
-    start: { session_id: string; prompt: string; agent?: AgentReference },
-  ): Promise<TurnRow> {
-    if (!holds(principal, 'RUN_SESSIONS')) throw PermissionDenied({ permission: 'RUN_SESSIONS' });
-    const session = { project_id: principal.project_id, session_id: start.session_id };
-    await this.sessions.within(tx, session, {}, principal.key_id);
-
-    const reference = start.agent ?? (await this.turns.lastAgent(tx, session)) ?? DEFAULT_AGENT;
-    const agent = await this.agents.resolve(tx, principal.project_id, reference);
-    return this.turns.start(tx, {
+    { project_id, session_id }: SessionKey,
+    { prompt, agent, detached }: PromptStart,
+  ): Promise<TurnStart> {
+    const session = { project_id, session_id };
+    const reference = agent ?? (await this.turns.lastAgent(tx, session)) ?? DEFAULT_AGENT;
+    const pinned = await this.agents.resolve(tx, project_id, reference);
+    return {
       ...session,
-      prompt: start.prompt,
-      pool: agent.pool,
-      agent_name: agent.name,
-      agent_revision: agent.revision,
-      harness: agent.harness,
+      prompt,
+      detached,
+      pool: pinned.pool,
+      labels: pinned.labels,
+      push_url: pinned.push_url,
+      max_attempts: pinned.max_attempts,
+      agent_name: pinned.name,
+      agent_revision: pinned.revision,
+      harness: pinned.harness,
       created_by_id: principal.key_id,
-    });
+    };
   }
 }

@@ -1,13 +1,19 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { UnitOfWork, type SessionKey } from '@holdfast/platform-postgres';
-import { SessionTurnsRepository, SessionTurnsService, StreamsConfig } from '@holdfast/sessions-streams';
+import { SessionFences, UnitOfWork, type SessionKey, type Transaction } from '@holdfast/platform-postgres';
+import { SessionInteractionsService } from '@holdfast/sessions-interactions';
+import {
+  SessionTurnsService,
+  StreamsConfig,
+  TurnLeasesRepository,
+  TurnTakeoverService,
+} from '@holdfast/sessions-streams';
 import { EndTurnFlow } from './end-turn.flow.js';
 
 const BATCH = 50;
 
 /**
- * Takes sessions whose owner let its lease run out, or whose turn did not stop in time, from their owner. One
- * transaction a session, safe with any number of sweepers.
+ * Takes sessions whose owner let its lease run out, or whose turn did not stop in time, from their owner, and starts
+ * prompts that wait behind no live turn. One transaction a session, safe with any number of sweepers.
  *
  * Nothing is taken before the sweeper has been in contact with the database for a whole lease without a break: while
  * the database was away, or this machine slept, no owner could beat.
@@ -20,17 +26,39 @@ export class SweepOverdueTurnsFlow {
 
   constructor(
     private readonly unitOfWork: UnitOfWork,
-    private readonly repository: SessionTurnsRepository,
+    private readonly fences: SessionFences,
+    private readonly leases: TurnLeasesRepository,
+    private readonly takeover: TurnTakeoverService,
     private readonly turns: SessionTurnsService,
+    private readonly interactions: SessionInteractionsService,
     private readonly endTurn: EndTurnFlow,
     private readonly config: StreamsConfig,
   ) {}
 
   /** Call it several times a lease. */
   async run(): Promise<void> {
-    const overdue = await this.repository.overdueSessions(BATCH);
-    if (!this.isInLastingContact()) return;
-    for (const session of overdue) await this.take(session);
+    await this.inPages(
+      (last) => this.leases.overdueSessions(BATCH, last),
+      (tx, session) => this.take(tx, session),
+    );
+    await this.inPages(
+      (last) => this.leases.strandedInboxes(BATCH, last),
+      (tx, session) => this.promote(tx, session),
+    );
+  }
+
+  /** By pages that go on, so that sessions that cannot be dealt with do not hide those behind them. */
+  private async inPages(
+    read: (last: SessionKey | undefined) => Promise<SessionKey[]>,
+    work: (tx: Transaction, session: SessionKey) => Promise<void>,
+  ): Promise<void> {
+    for (let last: SessionKey | undefined; ;) {
+      const page = await read(last);
+      if (!this.isInLastingContact()) return;
+      for (const session of page) await this.oneByOne(session, work);
+      last = page.at(-1);
+      if (page.length < BATCH) return;
+    }
   }
 
   /** Notes that the database answered. By the wall clock, which goes on while a machine sleeps. */
@@ -44,14 +72,27 @@ export class SweepOverdueTurnsFlow {
     return now - this.contactSince >= leaseMs;
   }
 
-  private async take(session: SessionKey): Promise<void> {
+  private async take(tx: Transaction, session: SessionKey): Promise<void> {
+    const taken = await this.takeover.takeOverdue(tx, session);
+    if (taken?.end) await this.endTurn.within(tx, taken.turn, taken.end);
+    // Whoever asked is gone, and the next attempt asks again.
+    else if (taken) await this.interactions.cancelForTurn(tx, taken.turn, 'attempt_lost');
+  }
+
+  /** Every end promotes what waits; this is for the ends of a process that is older than the inbox. */
+  private async promote(tx: Transaction, session: SessionKey): Promise<void> {
+    if ((await this.fences.tryLock(tx, session)) === undefined) return;
+    if (!(await this.turns.liveTurn(tx, session))) await this.endTurn.promoteNext(tx, session);
+  }
+
+  private async oneByOne(
+    session: SessionKey,
+    work: (tx: Transaction, session: SessionKey) => Promise<void>,
+  ): Promise<void> {
     try {
-      await this.unitOfWork.run(async (tx) => {
-        const taken = await this.turns.takeOverdue(tx, session);
-        if (taken?.end) await this.endTurn.within(tx, taken.turn, taken.end);
-      });
+      await this.unitOfWork.run((tx) => work(tx, session));
     } catch (error) {
-      // One session that cannot be taken must not hold up the others.
+      // One session that cannot be dealt with must not hold up the others.
       this.logger.error({ event: 'sweep.failed', session_id: session.session_id, err: error });
     }
   }
