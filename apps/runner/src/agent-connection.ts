@@ -10,9 +10,11 @@ import {
   type InitializeResponse,
 } from '@agentclientprotocol/sdk';
 import type { AgentProcess } from './agent-process.js';
+import { isStorableName } from './storable.js';
 
 const protocolVersion = 1;
 const authenticationRequired = -32000;
+const steeringMethod = '_session/steering';
 const maxMessageBytes = 16 * 1024 * 1024;
 const maxSessionIdLength = 256;
 const maxStopReasonLength = 64;
@@ -42,6 +44,8 @@ export interface PromptEnd {
 
 /** What the connection needs of the turn it serves. */
 export interface AgentClient {
+  /** Told of every chunk of the agent's stdout. */
+  onOutput(bytes: number): void;
   /** Every `session/update`, unchanged and in order. */
   onUpdate(update: Record<string, unknown>): void;
   /** Resolves when more output may be read; until then the agent's stdout is left unread. */
@@ -66,7 +70,7 @@ export class AgentConnection {
   readonly drained: Promise<void>;
 
   private readonly connection: ClientConnection;
-  private capabilities: InitializeResponse['agentCapabilities'];
+  private handshake: InitializeResponse | undefined;
   private replaying = false;
   /** By the id of the agent's request. */
   private readonly deliveries = new Map<unknown, () => void>();
@@ -96,7 +100,7 @@ export class AgentConnection {
         `The agent speaks version ${response?.protocolVersion} of ACP; this runner speaks ${protocolVersion}.`,
       );
     }
-    this.capabilities = response.agentCapabilities;
+    this.handshake = response;
   }
 
   /** Opens a new session, or the one to be resumed; never a new one in its place. Returns the agent's id of it. */
@@ -107,7 +111,7 @@ export class AgentConnection {
     }
     const response = await this.connection.agent.request(methods.agent.session.new, { cwd, mcpServers: [] });
     const sessionId: unknown = response?.sessionId;
-    if (typeof sessionId !== 'string' || sessionId === '' || sessionId.length > maxSessionIdLength) {
+    if (!isName(sessionId, maxSessionIdLength) || sessionId === '') {
       throw new AgentProtocolError('The agent answered session/new without a usable session id.');
     }
     return sessionId;
@@ -120,10 +124,27 @@ export class AgentConnection {
       { sessionId, prompt: [{ type: 'text', text }] },
     );
     const stopReason = response?.stopReason;
-    if (typeof stopReason !== 'string' || stopReason.length > maxStopReasonLength) {
+    if (!isName(stopReason, maxStopReasonLength)) {
       throw new AgentProtocolError('The agent ended the prompt without a usable stop reason.');
     }
     return isRecord(response?.usage) ? { stopReason, usage: response.usage } : { stopReason };
+  }
+
+  /** Whether the agent speaks the steering extension of ACP, as codex-acp and claude-agent-acp do. */
+  get takesSteering(): boolean {
+    const steering = this.handshake?._meta?.steering as { supported?: unknown } | undefined;
+    return steering?.supported === true;
+  }
+
+  /** Puts the text into the prompt that runs. False when the agent has not begun that prompt, or has ended it. */
+  async steer(sessionId: string, text: string): Promise<boolean> {
+    const response = await this.connection.agent.request<{ outcome?: unknown } | null>(steeringMethod, {
+      sessionId,
+      prompt: [{ type: 'text', text }],
+      // Otherwise it would begin a prompt of its own, whose end nobody is told of.
+      _meta: { steering: { idleBehavior: 'promptRequired' } },
+    });
+    return response?.outcome === 'injected';
   }
 
   async cancel(sessionId: string): Promise<void> {
@@ -132,10 +153,11 @@ export class AgentConnection {
 
   private async resumeSession(cwd: string, sessionId: string): Promise<void> {
     const params = { sessionId, cwd, mcpServers: [] };
+    const capabilities = this.handshake?.agentCapabilities;
     try {
-      if (this.capabilities?.sessionCapabilities?.resume) {
+      if (capabilities?.sessionCapabilities?.resume) {
         await this.connection.agent.request(methods.agent.session.resume, params);
-      } else if (this.capabilities?.loadSession) {
+      } else if (capabilities?.loadSession) {
         this.replaying = true;
         await this.connection.agent.request(methods.agent.session.load, params);
         this.replaying = false;
@@ -226,13 +248,19 @@ export class AgentConnection {
           const { done, value } = await chunks.next().catch(() => ({ done: true, value: undefined }));
           isReading = false;
           clearTimeout(late);
-          if (done) controller.close();
-          else controller.enqueue(value as Uint8Array);
+          if (done) return controller.close();
+          this.owner.onOutput((value as Uint8Array).byteLength);
+          controller.enqueue(value as Uint8Array);
         },
       },
       { highWaterMark: 0 },
     );
   }
+}
+
+/** One bad name would have the api refuse the whole request that it is in. */
+function isName(value: unknown, maxLength: number): value is string {
+  return typeof value === 'string' && value.length <= maxLength && isStorableName(value);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

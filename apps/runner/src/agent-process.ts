@@ -1,11 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { AgentLimits, Exceeded } from './agent-limits.js';
+import { AgentTree } from './agent-tree.js';
 
 const stderrTailBytes = 4 * 1024;
 /** How long the last lines of stderr may take to arrive. */
 const lastWordsMs = 200;
+/** How long it is tried to end what an agent left behind. */
+const endLeftMs = 2_000;
 
 /** What to run for a turn. */
 export interface AgentLaunch {
@@ -20,24 +25,56 @@ export interface AgentExit {
   signal: string | null;
   /** The watchdog ended it because no time was granted any more. */
   expired: boolean;
+  /** The watchdog ended it because it used too much. */
+  exceeded: Exceeded | null;
+  /** How many of its processes could not be ended; null until that is known. */
+  left: number | null;
   /** Why it never started, if it did not. */
   startFailure: string | null;
 }
 
+/** Where an agent works, and for how long and with how much before its watchdog ends it. */
+export interface AgentTerms {
+  cwd: string;
+  /** How long it may live unless it is extended. */
+  limitMs: number;
+  limits: Pick<AgentLimits, 'processes' | 'memoryMib'>;
+  watchdogPath: string;
+  /** Told of every chunk of stderr. */
+  onStderr(bytes: number): void;
+}
+
+/** Ends whoever an agent of this folder left behind, as when its watchdog was killed. Answers how many still live. */
+export async function endLeftAgents(cwd: string): Promise<number> {
+  return await new AgentTree(markerOf(cwd)).end(endLeftMs);
+}
+
 /** One agent in a process group of its own, under a watchdog. */
 export class AgentProcess {
-  /** Settles once nobody of the group is left; never rejects. */
+  /** Settles once nobody that the agent started is left; never rejects. */
   readonly exited: Promise<AgentExit>;
+  /** Settles once the agent itself has ended. */
+  readonly died: Promise<void>;
 
   private readonly watchdog: ChildProcess;
   private readonly control: Duplex;
-  private readonly exit: AgentExit = { code: null, signal: null, expired: false, startFailure: null };
+  private readonly exit: AgentExit = {
+    code: null,
+    signal: null,
+    expired: false,
+    exceeded: null,
+    left: null,
+    startFailure: null,
+  };
+  private readonly marker: string;
   private readonly stderrEnd: Promise<unknown>;
   private groupId: number | undefined;
+  private isDead = false;
+  private tellDeath: () => void = () => undefined;
   private stderr = '';
 
-  /** `limitMs` is how long the agent may live unless it is extended. */
-  constructor(launch: AgentLaunch, cwd: string, limitMs: number, watchdogPath: string) {
+  constructor(launch: AgentLaunch, { cwd, limitMs, limits, watchdogPath, onStderr }: AgentTerms) {
+    this.marker = `${markerOf(cwd)}${randomUUID()}`;
     // No environment: the agent could read its watchdog's, and the runner's own holds its key.
     this.watchdog = spawn(process.execPath, [watchdogPath], {
       env: {},
@@ -50,13 +87,20 @@ export class AgentProcess {
       stream?.on('error', () => undefined);
     }
     this.watchdog.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      onStderr(Buffer.byteLength(text));
       this.stderr = (this.stderr + text).slice(-stderrTailBytes);
     });
     this.stderrEnd = new Promise((resolve) => this.watchdog.stderr?.once('close', resolve));
+    this.died = new Promise<void>((resolve) => (this.tellDeath = resolve)).then(() => void (this.isDead = true));
     this.exited = this.watch();
-    this.order(
-      `launch ${JSON.stringify({ command: launch.command, args: launch.args, cwd, environment: launch.environment, limitMs })}`,
-    );
+    const { command, args, environment } = launch;
+    const { marker } = this;
+    this.order(`launch ${JSON.stringify({ command, args, cwd, environment, marker, limitMs, limits })}`);
+  }
+
+  /** Whether the agent has started and not yet ended. */
+  get isLive(): boolean {
+    return this.groupId !== undefined && !this.isDead;
   }
 
   get stdin(): Writable {
@@ -77,7 +121,7 @@ export class AgentProcess {
     this.order(`extend ${Math.round(ms)}`);
   }
 
-  /** Asks the whole group to end and kills it after `graceMs`; 0 kills at once. */
+  /** Asks the agent and all it started to end and kills them after `graceMs`; 0 kills at once. */
   end(graceMs: number): void {
     this.order(`end ${graceMs}`);
   }
@@ -100,8 +144,12 @@ export class AgentProcess {
     });
     // The agent does not hold fd 3, so this ends with the watchdog whatever the agent left behind.
     await reported;
-    this.killGroup();
-    // Somebody outside the group may still hold stderr.
+    this.tellDeath();
+    // The watchdog died before its work was done.
+    if (this.exit.startFailure === null && this.exit.left === null) {
+      this.exit.left = await new AgentTree(this.marker, this.groupId).end(endLeftMs);
+    }
+    // Somebody who could not be ended may still hold stderr.
     await Promise.race([this.stderrEnd, delay(lastWordsMs, undefined, { ref: false })]);
     return this.exit;
   }
@@ -110,21 +158,17 @@ export class AgentProcess {
     const [verb, argument = ''] = line.split(/ (.*)/s);
     if (verb === 'started') this.groupId = Number(argument);
     if (verb === 'expired') this.exit.expired = true;
+    if (verb === 'exceeded') this.exit.exceeded = JSON.parse(argument) as Exceeded;
+    if (verb === 'left') this.exit.left = Number(argument);
     if (verb === 'failed') this.exit.startFailure = argument;
     if (verb === 'exited') {
-      this.groupId = undefined;
       if (/^\d+$/.test(argument)) this.exit.code = Number(argument);
       else this.exit.signal = argument;
+      this.tellDeath();
     }
   }
+}
 
-  /** Only when the watchdog died before its agent. */
-  private killGroup(): void {
-    if (this.groupId === undefined) return;
-    try {
-      process.kill(-this.groupId, 'SIGKILL');
-    } catch {
-      // The group ended with its watchdog.
-    }
-  }
+function markerOf(cwd: string): string {
+  return `${cwd}#`;
 }

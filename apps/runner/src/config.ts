@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import type { AgentLimits } from './agent-limits.js';
 
 /** What this runner was told to do. */
 export interface RunnerConfig {
@@ -6,7 +7,11 @@ export interface RunnerConfig {
   key: string;
   folder: string;
   pools: readonly string[];
+  /** What it says of itself, each as `key=value`; a turn that asks for labels goes to a runner that has them all. */
+  labels: readonly string[];
   capacity: number;
+  /** For each turn. */
+  limits: AgentLimits;
   /** Where agents installed for Holdfast are found, besides the PATH. */
   agentsFolder: string | null;
   log: { level: string; isPretty: boolean };
@@ -25,7 +30,11 @@ export class ConfigError extends Error {
 
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const maxCapacity = 1_000;
+const maxLabels = 20;
 const poolForm = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+const labelForm = /^[a-z0-9][a-z0-9_./-]{0,62}=[A-Za-z0-9_./-]{1,63}$/;
+/** A week; what a timer can hold is three. */
+const maxTurnMinutes = 7 * 24 * 60;
 
 /** Reads the environment once; throws a ConfigError that names every problem. */
 export function readConfig(environment: NodeJS.ProcessEnv = process.env): RunnerConfig {
@@ -38,9 +47,13 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Runner
   const key = environment.HOLDFAST_RUNNER_KEY ?? '';
   const folder = environment.HOLDFAST_RUNNER_DIR ?? '';
   const pools = (environment.HOLDFAST_POOLS ?? 'default').split(',').map((pool) => pool.trim());
-  const capacity = Number(environment.HOLDFAST_CAPACITY ?? 4);
+  const labels = listOf(environment.HOLDFAST_LABELS);
   const level = environment.LOG_LEVEL ?? 'info';
-  const isCapacity = Number.isInteger(capacity) && capacity >= 1 && capacity <= maxCapacity;
+  const wholeNumber = (name: string, fallback: number, max: number): number => {
+    const value = Number(environment[name] ?? fallback);
+    const isSound = environment[name] !== '' && Number.isInteger(value) && value >= 1 && value <= max;
+    return check(isSound, `${name} must be a whole number from 1 to ${max}.`, value);
+  };
 
   const config: RunnerConfig = {
     url: check(isHttpUrl(url), 'HOLDFAST_URL must be the http(s) address of the api, as http://127.0.0.1:8080.', url),
@@ -51,7 +64,18 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Runner
       'HOLDFAST_POOLS must be names of pools, separated by commas; a name has lower case letters, digits, - and _.',
       pools,
     ),
-    capacity: check(isCapacity, `HOLDFAST_CAPACITY must be a whole number from 1 to ${maxCapacity}.`, capacity),
+    labels: check(
+      labels.length <= maxLabels && labels.every((label) => labelForm.test(label)),
+      `HOLDFAST_LABELS must be at most ${maxLabels} of key=value, separated by commas: lower case letters, digits and _ . / - in a key, any case in a value.`,
+      labels,
+    ),
+    capacity: wholeNumber('HOLDFAST_CAPACITY', 4, maxCapacity),
+    limits: {
+      processes: wholeNumber('HOLDFAST_MAX_PROCESSES', 512, 100_000),
+      memoryMib: wholeNumber('HOLDFAST_MAX_MEMORY_MIB', 8_192, 16 * 1024 * 1024),
+      outputMib: wholeNumber('HOLDFAST_MAX_OUTPUT_MIB', 256, 1024 * 1024),
+      turnMinutes: wholeNumber('HOLDFAST_MAX_TURN_MINUTES', 240, maxTurnMinutes),
+    },
     agentsFolder: environment.HOLDFAST_AGENTS_DIR ? resolve(environment.HOLDFAST_AGENTS_DIR) : null,
     log: {
       level: check(logLevels.includes(level), `LOG_LEVEL must be one of ${logLevels.join(', ')}.`, level),
@@ -61,6 +85,11 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Runner
   };
   if (problems.length > 0) throw new ConfigError(problems);
   return config;
+}
+
+function listOf(text = ''): string[] {
+  if (text.trim() === '') return [];
+  return text.split(',').map((item) => item.trim());
 }
 
 function isHttpUrl(text: string): boolean {

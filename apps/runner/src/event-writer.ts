@@ -1,11 +1,20 @@
 import { Backoff } from './backoff.js';
 import { ChangeSignal } from './change-signal.js';
-import { ControlPlaneUnavailable } from './control-plane.js';
+import { ControlPlaneRefusal, ControlPlaneUnavailable } from './control-plane.js';
+import { maxEventLevels, nestsDeeper, storableStart } from './storable.js';
 
 const maxBatchEvents = 200;
 const maxBatchBytes = 512 * 1024;
 const maxEventBytes = 900 * 1024;
 const maxBufferedBytes = 4 * 1024 * 1024;
+
+interface Notice {
+  code: string;
+  message: string;
+  /** Which kind of update it stands for. */
+  update: string | null;
+  bytes?: number;
+}
 
 /** Appends batch `seq` of a turn's events, each one JSON text. */
 export type AppendBatch = (seq: number, events: readonly string[]) => Promise<void>;
@@ -14,7 +23,7 @@ export type AppendBatch = (seq: number, events: readonly string[]) => Promise<vo
  * Writes one turn's events to its session's log, once and in order.
  *
  * While one batch is on its way the next one gathers. A batch whose answer was lost is sent again under its seq, for as
- * long as the turn is current. What arrives faster than the log takes it waits at `room`, which holds back the agent.
+ * long as the turn is current. An event that the log does not take is a notice in its place. What arrives faster than the log takes it waits at `room`, which holds back the agent.
  */
 export class EventWriter {
   private readonly queue: { text: string; bytes: number }[] = [];
@@ -68,17 +77,30 @@ export class EventWriter {
   }
 
   private encode(type: string, data: unknown): { text: string; bytes: number } {
+    const kind = (data as { sessionUpdate?: unknown } | null)?.sessionUpdate;
+    const update = typeof kind === 'string' ? storableStart(kind, 100) : null;
+    // Before it is made JSON, which something very deep would make fail.
+    if (nestsDeeper(data, maxEventLevels)) {
+      return this.notice({
+        code: 'event_too_deep',
+        message: `An update nested more than ${maxEventLevels} levels deep was withheld.`,
+        update,
+      });
+    }
     const text = this.envelope(type, data);
     const bytes = Buffer.byteLength(text);
     if (bytes <= maxEventBytes) return { text, bytes };
-    const kind = (data as { sessionUpdate?: unknown } | null)?.sessionUpdate;
-    const notice = this.envelope('agent.notice', {
+    return this.notice({
       code: 'event_too_large',
       message: `An update of ${bytes} bytes was withheld; the limit is ${maxEventBytes} bytes.`,
       bytes,
-      update: typeof kind === 'string' ? kind.slice(0, 100) : null,
+      update,
     });
-    return { text: notice, bytes: Buffer.byteLength(notice) };
+  }
+
+  private notice(data: Notice): { text: string; bytes: number } {
+    const text = this.envelope('agent.notice', data);
+    return { text, bytes: Buffer.byteLength(text) };
   }
 
   private envelope(type: string, data: unknown): string {
@@ -89,22 +111,35 @@ export class EventWriter {
     this.sending = true;
     try {
       while (this.queue.length > 0 && !this.ended.aborted) {
-        const batch = this.takeBatch();
-        await this.deliver(
-          this.seq,
-          batch.map((event) => event.text),
-        );
-        this.ended.throwIfAborted();
-        this.seq += 1;
-        this.acknowledgedCount += batch.length;
-        this.bufferedBytes -= batch.reduce((sum, event) => sum + event.bytes, 0);
-        this.progress.tell();
+        await this.sendBatch(this.takeBatch());
       }
     } catch (error) {
       if (!this.ended.aborted) this.stop(error as Error);
     } finally {
       this.sending = false;
     }
+  }
+
+  /** The log takes all of a batch or nothing: where it refuses, one event after the other. */
+  private async sendBatch(batch: readonly { text: string; bytes: number }[]): Promise<void> {
+    try {
+      await this.deliver(batch.map((event) => event.text));
+    } catch (error) {
+      if (!isAboutContent(error)) throw error;
+      if (batch.length > 1) {
+        for (const event of batch) await this.sendBatch([event]);
+        return;
+      }
+      const { text } = this.notice({
+        code: 'event_refused',
+        message: storableStart(`The log did not take an update: ${error.message}`, 1_000),
+        update: null,
+      });
+      await this.deliver([text]);
+    }
+    this.acknowledgedCount += batch.length;
+    this.bufferedBytes -= batch.reduce((sum, event) => sum + event.bytes, 0);
+    this.progress.tell();
   }
 
   private takeBatch(): { text: string; bytes: number }[] {
@@ -118,16 +153,24 @@ export class EventWriter {
     return this.queue.splice(0, count);
   }
 
-  private async deliver(seq: number, events: readonly string[]): Promise<void> {
+  private async deliver(events: readonly string[]): Promise<void> {
     const backoff = new Backoff();
     for (;;) {
       this.ended.throwIfAborted();
       try {
-        return await this.append(seq, events);
+        await this.append(this.seq, events);
+        this.ended.throwIfAborted();
+        this.seq += 1;
+        return;
       } catch (error) {
         if (!(error instanceof ControlPlaneUnavailable)) throw error;
         await backoff.wait(this.ended, error.retryAfterMs);
       }
     }
   }
+}
+
+/** Another event may be taken where this one was not. */
+function isAboutContent(error: unknown): error is ControlPlaneRefusal {
+  return error instanceof ControlPlaneRefusal && [400, 413].includes(error.status);
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { pause } from './backoff.js';
-import { ControlPlaneUnavailable, type ControlPlane } from './control-plane.js';
+import type { CommandDesk } from './command-desk.js';
+import { ControlPlaneUnavailable, type BeatAnswer, type ControlPlane } from './control-plane.js';
 import type { HostedTurns } from './hosted-turns.js';
 
 export interface BeatTimings {
@@ -17,6 +18,7 @@ export class Heartbeat {
     private readonly plane: ControlPlane,
     private readonly replicaId: string,
     private readonly turns: HostedTurns,
+    private readonly commands: CommandDesk,
     private readonly timings: BeatTimings,
     private readonly log: Logger,
   ) {}
@@ -55,21 +57,32 @@ export class Heartbeat {
     // Monotonic, and taken before the request: how long it took counts against the lease.
     const sentAt = performance.now();
     try {
-      const results = await this.plane.heartbeat(
-        { replica_id: this.replicaId, turns: hosts.map((host) => host.beat) },
+      const answer = await this.plane.heartbeat(
+        {
+          replica_id: this.replicaId,
+          turns: hosts.map((host) => host.beat),
+          control_offset: this.commands.offset,
+        },
         // Shorter than the beat, so that one hanging connection does not cost several beats.
         AbortSignal.timeout(this.timings.beatMs * 0.8),
       );
-      const leftMs = this.timings.watchdogMs - (performance.now() - sentAt);
-      for (const { turn_id, is_current } of results) {
-        const host = hosts.find((candidate) => candidate.key.turn_id === turn_id);
-        if (!is_current) host?.lose();
-        else if (leftMs > 0) host?.extend(leftMs);
-      }
+      this.take(answer, hosts, this.timings.watchdogMs - (performance.now() - sentAt));
       return true;
     } catch (error) {
       if (!(error instanceof ControlPlaneUnavailable)) this.log.error({ err: error }, 'a beat was refused');
       return false;
     }
+  }
+
+  private take({ turns, commands }: BeatAnswer, hosts: HostedTurns['all'], leftMs: number): void {
+    for (const { turn_id, epoch, is_current, error } of turns) {
+      const host = hosts.find(({ key }) => key.turn_id === turn_id && key.epoch === epoch);
+      if (error) this.log.error({ turn_id, code: error.code }, `not all of a beat was taken: ${error.message}`);
+      if (is_current && leftMs > 0) host?.extend(leftMs);
+      if (!is_current && error) host?.beatRefused();
+      if (!is_current && !error) host?.lose();
+    }
+    // The control log itself may be out of reach while beats are not.
+    for (const command of commands) this.commands.take(command);
   }
 }

@@ -12,6 +12,7 @@ export class HostedTurns {
   private readonly changes = new ChangeSignal();
   /** A command may overtake the claim that grants its turn. */
   private early: ControlCommand[] = [];
+  private isDraining = false;
 
   constructor(private readonly around: TurnSurroundings) {}
 
@@ -34,6 +35,7 @@ export class HostedTurns {
     before?.lose();
     const host = new TurnHost(grant, this.around, before?.finished ?? Promise.resolve());
     this.hosts.set(grant.session_id, host);
+    if (this.isDraining) host.stop('hand_over');
     for (const command of this.early.filter(({ turn_id }) => turn_id === grant.turn_id)) host.obey(command);
     this.early = this.early.filter(({ turn_id }) => turn_id !== grant.turn_id);
     this.changes.tell();
@@ -42,13 +44,16 @@ export class HostedTurns {
 
   obey(command: ControlCommand): void {
     const host = this.hosts.get(command.session_id);
-    if (host?.key.turn_id === command.turn_id) host.obey(command);
-    else this.early = [...this.early, command].slice(-maxEarlyCommands);
+    const isHere = host?.key.turn_id === command.turn_id;
+    if (isHere) host.obey(command);
+    // A turn that was lost may come back under a new epoch before its attempt here is over.
+    if (!isHere || command.epoch > host.key.epoch) this.early = [...this.early, command].slice(-maxEarlyCommands);
   }
 
-  /** Stops all turns because the runner stops; resolves when they are over. */
-  async stop(): Promise<void> {
-    for (const host of this.all) host.stop('runner_stopped');
+  /** Hands all turns over because the runner stops; resolves when none needs it any more. */
+  async drain(): Promise<void> {
+    this.isDraining = true;
+    for (const host of this.all) host.stop('hand_over');
     await Promise.all(this.all.map((host) => host.finished));
   }
 

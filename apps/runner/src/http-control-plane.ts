@@ -6,7 +6,6 @@ import {
   type SessionInteractionRaise,
   type SessionRunner,
   type SessionRunnerRegister,
-  type SessionTurnBeatAnswer,
   type SessionTurnBeats,
   type SessionTurnClaim,
   type SessionTurnComplete,
@@ -18,16 +17,21 @@ import {
   ControlPlaneRefusal,
   ControlPlaneUnavailable,
   StaleEpoch,
+  type BeatAnswer,
   type ControlCommand,
   type ControlPlane,
+  type LoggedCommand,
   type TurnKey,
 } from './control-plane.js';
+import { TurnClients } from './turn-clients.js';
 
 const callTimeoutMs = 10_000;
 
-/** The api over HTTP, under a runner's key. */
+/** The api over HTTP: under the runner's key to get and keep turns, under a turn's credential to write for it. */
 export class HttpControlPlane implements ControlPlane {
   private readonly client: HoldfastClient;
+  private readonly turns: TurnClients;
+  private registration: SessionRunnerRegister | undefined;
 
   constructor(
     url: string,
@@ -35,51 +39,68 @@ export class HttpControlPlane implements ControlPlane {
     private readonly contact: Contact,
   ) {
     this.client = new HoldfastClient({ url, apiKey });
+    this.turns = new TurnClients(url);
   }
 
   async register(registration: SessionRunnerRegister): Promise<SessionRunner> {
-    return await this.call((init) =>
+    const terms = await this.call((init) =>
       this.client.runners.registerSessionRunner({ SessionRunnerRegister: registration }, init),
     );
+    this.registration = registration;
+    return terms;
   }
 
   async claim(claim: SessionTurnClaim, signal: AbortSignal): Promise<readonly SessionTurnGrant[]> {
-    const { turns } = await this.call(
-      (init) => this.client.runners.claimSessionTurns({ SessionTurnClaim: claim }, init),
-      { timeoutMs: claim.wait_seconds * 1_000 + callTimeoutMs, signal },
+    const limits = { timeoutMs: claim.wait_seconds * 1_000 + callTimeoutMs, signal };
+    const { turns } = await this.registered(() =>
+      this.call((init) => this.client.runners.claimSessionTurns({ SessionTurnClaim: claim }, init), limits),
     );
+    for (const grant of turns) this.turns.granted(grant);
     return turns;
   }
 
-  async heartbeat(beat: SessionTurnBeats, signal: AbortSignal): Promise<readonly SessionTurnBeatAnswer[]> {
-    const { turns } = await this.call(
-      (init) => this.client.runners.beatSessionTurns({ SessionTurnBeats: beat }, init),
-      { timeoutMs: callTimeoutMs, signal },
+  async heartbeat(beat: SessionTurnBeats, signal: AbortSignal): Promise<BeatAnswer> {
+    const limits = { timeoutMs: callTimeoutMs, signal };
+    const { turns, commands } = await this.registered(() =>
+      this.call((init) => this.client.runners.beatSessionTurns({ SessionTurnBeats: beat }, init), limits),
     );
-    return turns;
+    this.turns.beaten(beat.turns, turns);
+    return { turns, commands: commands as ControlCommand[] };
   }
 
   async complete(end: SessionTurnComplete): Promise<void> {
-    await this.call((init) => this.client.runners.completeSessionTurn({ SessionTurnComplete: end }, init));
+    await this.call((init) => this.turns.of(end).runners.completeSessionTurn({ SessionTurnComplete: end }, init));
+    this.turns.forget(end);
+  }
+
+  async handOver(turn: TurnKey, reason: string): Promise<void> {
+    const detach = { ...turn, reason };
+    await this.call((init) => this.turns.of(turn).runners.detachSessionTurn({ SessionTurnDetach: detach }, init));
+    this.turns.forget(turn);
+  }
+
+  async merge(turn: TurnKey, merged_turn_id: string): Promise<void> {
+    const merge = { ...turn, merged_turn_id };
+    await this.call((init) => this.turns.of(turn).runners.mergeSessionTurn({ SessionTurnMerge: merge }, init));
   }
 
   async raiseInteraction(question: SessionInteractionRaise): Promise<SessionInteraction> {
     return await this.call((init) =>
-      this.client.runners.raiseSessionInteraction({ SessionInteractionRaise: question }, init),
+      this.turns.of(question).runners.raiseSessionInteraction({ SessionInteractionRaise: question }, init),
     );
   }
 
   async resolveInteraction(interaction_id: string, turn: TurnKey): Promise<void> {
     await this.call((init) =>
-      this.client.runners.resolveSessionInteraction({ interaction_id, SessionInteractionResolve: turn }, init),
+      this.turns.of(turn).runners.resolveSessionInteraction({ interaction_id, SessionInteractionResolve: turn }, init),
     );
   }
 
   async appendEvents(logPath: string, epoch: number, seq: number, events: readonly string[]): Promise<void> {
-    await this.call((init) => this.client.appendEvents(logPath, { epoch, seq, events }, init));
+    await this.call((init) => this.turns.ofLog(logPath, epoch).appendEvents(logPath, { epoch, seq, events }, init));
   }
 
-  async *followControl(controlPath: string, offset: string, signal: AbortSignal): AsyncIterable<ControlCommand> {
+  async *followControl(controlPath: string, offset: string, signal: AbortSignal): AsyncIterable<LoggedCommand> {
     const backoff = new Backoff();
     const onConnection = (state: ConnectionState) => {
       if (state.status === 'reconnecting') return this.contact.lost((state.error as Error).message);
@@ -90,15 +111,27 @@ export class HttpControlPlane implements ControlPlane {
     while (!signal.aborted) {
       try {
         const options = { offset: position, signal, onConnection };
-        for await (const command of this.client.followLog<ControlCommand>(controlPath, options)) {
-          position = command.offset;
-          yield command.event;
+        for await (const { event, offset: next } of this.client.followLog<ControlCommand>(controlPath, options)) {
+          position = next;
+          yield { command: event, offset: next };
         }
       } catch (error) {
         // A refusal: a runner that is deaf from now on would be worse than one that asks again.
         this.contact.lost((error as Error).message);
         await backoff.wait(signal);
       }
+    }
+  }
+
+  /** The api forgets a replica that has been silent for long, as when it was cut off: it is made known again, once. */
+  private async registered<Answer>(attempt: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await attempt();
+    } catch (error) {
+      const isForgotten = error instanceof ControlPlaneRefusal && error.code === 'replica_unknown';
+      if (!isForgotten || !this.registration) throw error;
+      await this.register(this.registration);
+      return await attempt();
     }
   }
 
@@ -129,6 +162,7 @@ export class HttpControlPlane implements ControlPlane {
 }
 
 function meaningOf(error: Error): StaleEpoch | ControlPlaneRefusal | ControlPlaneUnavailable {
+  if (error instanceof ControlPlaneRefusal) return error;
   if (!(error instanceof HoldfastError)) return new ControlPlaneUnavailable(error.message, 0, { cause: error });
   const { status, code, detail, retryAfterMs } = error;
   const isRefusal = status >= 400 && status < 500 && status !== 408 && status !== 429;

@@ -6,6 +6,7 @@ import pretty from 'pino-pretty';
 import { AgentLauncher } from './agent-launcher.js';
 import { untilAvailable } from './backoff.js';
 import { ClaimLoop } from './claim-loop.js';
+import { CommandDesk } from './command-desk.js';
 import { ConfigError, readConfig, type RunnerConfig } from './config.js';
 import { Contact } from './contact.js';
 import type { ControlPlane } from './control-plane.js';
@@ -52,24 +53,27 @@ async function hostTurns(config: RunnerConfig, stopping: AbortSignal, log: Logge
   const turns = new HostedTurns({
     plane,
     timings: { ...turnDeadlines, watchdogMs },
+    limits: config.limits,
     watchdogPath: fileURLToPath(new URL('./watchdog.js', import.meta.url)),
     agents: new AgentLauncher(config.agentsFolder, config.environment),
     folders: new SessionFolders(config.folder),
     beatNow: () => heartbeat.beatNow(),
     log,
   });
-  const heartbeat = new Heartbeat(plane, replicaId, turns, { beatMs: terms.beat_seconds * 1_000, watchdogMs }, log);
+  const commands = new CommandDesk(turns);
+  const beatMs = terms.beat_seconds * 1_000;
+  const heartbeat = new Heartbeat(plane, replicaId, turns, commands, { beatMs, watchdogMs }, log);
   const claims = new ClaimLoop(plane, replicaId, config.capacity, turns, heartbeat, log);
   const ended = new AbortController();
 
   void heartbeat.run(ended.signal);
-  void followControl(plane, terms.control_path, turns, ended.signal);
+  void followControl(plane, terms.control_path, commands, ended.signal);
   void claims.run(stopping);
   log.info({ replica_id: replicaId, pools: config.pools, capacity: config.capacity }, 'runner ready');
 
   await new Promise((resolve) => stopping.addEventListener('abort', resolve, { once: true }));
   log.info({ turns: turns.size }, 'stopping');
-  await Promise.race([turns.stop(), delay(stopWithinMs)]);
+  await Promise.race([turns.drain(), delay(stopWithinMs)]);
   ended.abort();
   log.info({ turns_left: turns.size }, 'runner stopped');
 }
@@ -100,7 +104,9 @@ function stopSignal(log: Logger): AbortSignal {
 /** Waits for the api as long as it takes; undefined when the runner was stopped meanwhile. */
 async function register(plane: ControlPlane, replicaId: string, config: RunnerConfig, stopping: AbortSignal) {
   try {
-    return await untilAvailable(() => plane.register({ replica_id: replicaId, pools: [...config.pools] }), stopping);
+    const { pools, labels, capacity } = config;
+    const registration = { replica_id: replicaId, pools: [...pools], labels: [...labels], capacity };
+    return await untilAvailable(() => plane.register(registration), stopping);
   } catch (error) {
     if (stopping.aborted) return undefined;
     throw new ConfigError([`The api at ${config.url} does not accept this runner: ${(error as Error).message}`]);
@@ -110,8 +116,8 @@ async function register(plane: ControlPlane, replicaId: string, config: RunnerCo
 async function followControl(
   plane: ControlPlane,
   path: string,
-  turns: HostedTurns,
+  commands: CommandDesk,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const command of plane.followControl(path, '-1', signal)) turns.obey(command);
+  for await (const { command, offset } of plane.followControl(path, '-1', signal)) commands.take(command, offset);
 }

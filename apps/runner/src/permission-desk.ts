@@ -9,6 +9,8 @@ import type { PermissionAnswer, PermissionOutcome, PermissionRequest } from './a
 import { untilAvailable } from './backoff.js';
 import { ControlPlaneRefusal, type ControlPlane, type TurnKey } from './control-plane.js';
 import type { EventWriter } from './event-writer.js';
+import { isStorableName, isStorableValue, storableStart } from './storable.js';
+import type { TurnClock } from './turn-clock.js';
 
 /** ACP option kinds that carry a decision out, best first. An agent need not offer all of them. */
 const kindsFor: Record<Decision, readonly string[]> = {
@@ -37,6 +39,7 @@ export class PermissionDesk {
     private readonly turn: TurnKey,
     private readonly plane: ControlPlane,
     private readonly writer: EventWriter,
+    private readonly clock: TurnClock,
     private readonly lost: AbortSignal,
     private readonly log: Logger,
   ) {}
@@ -87,7 +90,7 @@ export class PermissionDesk {
       tool_call: withinLimit(request.toolCall),
       options: request.options.map(({ optionId, name, kind }) => ({
         option_id: optionId,
-        name: name.slice(0, maxNameLength),
+        name: storableStart(name, maxNameLength),
         // A kind that ACP does not have is the api's to refuse.
         kind: kind as SessionInteractionOptionKind,
       })),
@@ -104,12 +107,14 @@ export class PermissionDesk {
     this.early.delete(interactionId);
     if (this.isClosed || withdrawn.aborted) return 'cancelled';
     if (early) return early;
+    this.clock.pause();
     try {
       return await new Promise((settle) => {
         this.waiting.set(interactionId, settle);
         withdrawn.addEventListener('abort', () => settle('cancelled'), { once: true });
       });
     } finally {
+      this.clock.resume();
       this.waiting.delete(interactionId);
     }
   }
@@ -133,13 +138,17 @@ function outcomeOf(decision: Decision | 'cancelled', request: PermissionRequest)
 }
 
 function shortened(toolCallId: string): string {
-  if (toolCallId.length <= maxCallIdLength) return toolCallId;
+  if (toolCallId.length <= maxCallIdLength && isStorableName(toolCallId)) return toolCallId;
   return createHash('sha256').update(toolCallId).digest('hex');
 }
 
 /** The whole tool call stands in the log before the question; whoever answers still learns what it is about. */
 function withinLimit(toolCall: PermissionRequest['toolCall']): Record<string, unknown> {
-  if (Buffer.byteLength(JSON.stringify(toolCall)) <= maxToolCallBytes) return toolCall;
-  const { toolCallId, title, kind, status } = toolCall;
-  return { toolCallId, title, kind, status, _meta: { holdfast_withheld: 'too_large' } };
+  if (isStorableValue(toolCall, maxToolCallBytes)) return toolCall;
+  const told = ['toolCallId', 'title', 'kind', 'status'].flatMap((field) => {
+    const text = toolCall[field];
+    return typeof text === 'string' ? [[field, storableStart(text, maxNameLength)]] : [];
+  });
+  const why = isStorableValue(toolCall, Infinity) ? 'too_large' : 'unstorable';
+  return { ...Object.fromEntries(told), _meta: { holdfast_withheld: why } };
 }

@@ -1,20 +1,51 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { endLeftAgents } from './agent-process.js';
 import { TurnFailure } from './turn-failure.js';
 
 const sessionIdForm = /^[A-Za-z0-9_-]{1,128}$/;
 
+/** Somebody is looked for in those that it leaves out, which costs a look at every process of the machine. */
+const maxDeserted = 10_000;
+
 /** The folders that agents work in, one per session. */
 export class SessionFolders {
+  /** Nobody works in these: this process saw the last one leave. */
+  private readonly deserted = new Set<string>();
+
   constructor(private readonly runnerFolder: string) {}
 
-  /** The session's folder, made when it is not there; only this user may look into it. */
+  /**
+   * The session's folder, made when it is not there; only this user may look into it, and nobody works in it. Throws
+   * session_folder_in_use when an agent of an earlier turn cannot be ended.
+   */
   async open(sessionId: string): Promise<string> {
     // The id becomes a path.
     if (!sessionIdForm.test(sessionId))
       throw new TurnFailure('agent_start_failed', 'The session id cannot name a folder.');
-    const folder = join(this.runnerFolder, 'sessions', sessionId);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const folder = this.folderOf(sessionId);
+    const isNew = (await mkdir(folder, { recursive: true, mode: 0o700 })) !== undefined;
+    if (!this.deserted.delete(folder) && !isNew) await endLeft(folder);
     return folder;
   }
+
+  /** A turn of the session is over, and left nobody behind. */
+  leave(sessionId: string): void {
+    this.deserted.add(this.folderOf(sessionId));
+    const [oldest] = this.deserted;
+    if (this.deserted.size > maxDeserted && oldest !== undefined) this.deserted.delete(oldest);
+  }
+
+  private folderOf(sessionId: string): string {
+    return join(this.runnerFolder, 'sessions', sessionId);
+  }
+}
+
+async function endLeft(folder: string): Promise<void> {
+  const left = await endLeftAgents(folder);
+  if (left === 0) return;
+  throw new TurnFailure(
+    'session_folder_in_use',
+    `${left} processes of an earlier agent still work in the session's folder and could not be ended. End them on the runner's machine, and start the turn again.`,
+  );
 }

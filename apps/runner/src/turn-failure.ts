@@ -1,7 +1,9 @@
 import { MessageTooLargeError, RequestError } from '@agentclientprotocol/sdk';
 import { AgentProtocolError, ResumeImpossible } from './agent-connection.js';
+import { describeExceeded } from './agent-limits.js';
 import type { AgentExit } from './agent-process.js';
 import type { TurnEnd } from './control-plane.js';
+import { storableStart, storableTail } from './storable.js';
 
 /** The api takes messages of 4000 characters. */
 const maxMessageLength = 1_500;
@@ -35,11 +37,16 @@ export function isTold(error: unknown): boolean {
   return told.some((kind) => error instanceof kind);
 }
 
+/** Whether only the contact with the api was missing: the turn itself may go on elsewhere. */
+export function hasLostContact(error: unknown): boolean {
+  return error instanceof AgentGone && error.exit.expired && !error.exit.exceeded;
+}
+
 /** The end of a turn that failed, in words for the person who started it. */
 export function failedEnd(error: unknown, stderr: string): TurnEnd {
   const { code, message, isFromProcess } = describe(error);
-  const lastWords = isFromProcess && stderr !== '' ? `\n${stderr.slice(-maxLastWordsLength)}` : '';
-  return { status: 'failed', error: { code, message: message.slice(0, maxMessageLength) + lastWords } };
+  const lastWords = isFromProcess && stderr !== '' ? `\n${storableTail(stderr, maxLastWordsLength)}` : '';
+  return { status: 'failed', error: { code, message: storableStart(message, maxMessageLength) + lastWords } };
 }
 
 interface Description {
@@ -63,8 +70,12 @@ function describe(error: unknown): Description {
 
 function describeExit(exit: AgentExit): Description {
   if (exit.startFailure !== null) {
-    return { code: 'agent_start_failed', message: exit.startFailure, isFromProcess: true };
+    const message =
+      `The agent could not be started: ${exit.startFailure}. ` +
+      "Install its program on the runner's machine, or change the agent's command.";
+    return { code: 'agent_start_failed', message, isFromProcess: true };
   }
+  if (exit.exceeded) return { ...describeExceeded(exit.exceeded), isFromProcess: false };
   if (exit.expired) {
     const message = 'The runner could not renew its lease in time, so its watchdog ended the agent.';
     return { code: 'runner_lost_contact', message, isFromProcess: false };

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { AgentLauncher } from './agent-launcher.js';
+import type { AgentLimits } from './agent-limits.js';
 import type { ControlPlane } from './control-plane.js';
 import type { SessionFolders } from './session-folders.js';
 
@@ -21,6 +22,7 @@ export interface TurnTimings {
 export interface TurnSurroundings {
   plane: ControlPlane;
   timings: TurnTimings;
+  limits: AgentLimits;
   watchdogPath: string;
   agents: AgentLauncher;
   folders: SessionFolders;

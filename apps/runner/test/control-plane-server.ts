@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { ControlPlaneRefusal, ControlPlaneUnavailable, StaleEpoch } from '../src/control-plane.js';
-import type { MemoryControlPlane } from './memory-control-plane.js';
+import { ControlPlaneRefusal, ControlPlaneUnavailable, StaleEpoch, type TurnKey } from '../src/control-plane.js';
+import { credentialOf, type MemoryControlPlane } from './memory-control-plane.js';
 
 export interface Received {
   method: string;
@@ -78,6 +78,7 @@ export class ControlPlaneServer {
 
   private async answer(request: Received, response: ServerResponse): Promise<unknown> {
     const body = JSON.parse(request.body);
+    demandCredential(request, body);
     const [, interactionId] = /interactions\/([^/]+)\/resolve$/.exec(request.path) ?? [];
     if (interactionId) return await this.plane.resolveInteraction(interactionId, body);
     const gone = new AbortController();
@@ -85,11 +86,15 @@ export class ControlPlaneServer {
     const { headers, path } = request;
     switch (path) {
       case '/v1/admin/sessions/streams/register':
-        return await this.plane.register();
+        return await this.plane.register(body);
       case '/v1/admin/sessions/streams/claim':
         return { turns: await this.plane.claim(body, gone.signal) };
       case '/v1/admin/sessions/streams/heartbeat':
-        return { turns: await this.plane.heartbeat(body) };
+        return await this.plane.heartbeat(body);
+      case '/v1/admin/sessions/streams/detach':
+        return await this.plane.handOver(body, body.reason);
+      case '/v1/admin/sessions/streams/merge':
+        return await this.plane.merge(body, body.merged_turn_id);
       case '/v1/admin/sessions/streams/complete':
         return await this.plane.complete(body);
       case '/v1/admin/sessions/interactions':
@@ -123,12 +128,22 @@ export class ControlPlaneServer {
       response.write(`event: control\ndata: ${JSON.stringify(control)}\n\n`);
     };
     tell(from);
-    let next = from;
-    for await (const command of this.plane.followControl('', from === 0 ? '-1' : `${from}`, gone.signal)) {
+    for await (const { command, offset } of this.plane.followControl('', from === 0 ? '-1' : `${from}`, gone.signal)) {
       response.write(`event: data\ndata: ${JSON.stringify([command])}\n\n`);
-      tell((next += 1));
+      tell(Number(offset));
     }
   }
+}
+
+const OF_RUNNERS = /\/(register|claim|heartbeat)$/;
+
+/** A runner's key gets and keeps turns; whatever is written for one takes the credential of that attempt. */
+function demandCredential({ path, headers }: Received, body: TurnKey | readonly { turn_id: string }[]): void {
+  const epoch = Number(headers['producer-epoch']);
+  const attempt = 'epoch' in body ? body : { turn_id: body[0]?.turn_id ?? '', epoch };
+  const expected = OF_RUNNERS.test(path) ? 'hf_runner_' : credentialOf(attempt);
+  const { authorization = '' } = headers;
+  if (!authorization.startsWith(`Bearer ${expected}`)) throw new ControlPlaneRefusal(403, 'credential_scope', expected);
 }
 
 function problemOf(error: unknown): [number, string] {

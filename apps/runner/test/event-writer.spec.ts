@@ -99,6 +99,44 @@ describe('EventWriter', () => {
     expect(plane.events(grant).map(({ data }) => data.n)).toEqual([0]);
   });
 
+  it('puts a notice in the place of the one event that the log refuses, and keeps what was with it in the batch', async () => {
+    const plane = new MemoryControlPlane();
+    const { grant, writer } = writerOf(plane);
+    const append = plane.appendEvents.bind(plane);
+    plane.appendEvents = async (path, epoch, seq, events) => {
+      if (events.some((text) => text.includes('odd'))) throw new ControlPlaneRefusal(400, 'append_malformed', 'no');
+      await append(path, epoch, seq, events);
+    };
+
+    for (const n of [0, 1, 'odd', 3, 4]) writer.write('agent.update', { n });
+    await writer.flush();
+
+    const notice = { code: 'event_refused', message: expect.stringContaining('append_malformed'), update: null };
+    expect(plane.events(grant).map(({ data }) => data)).toEqual([{ n: 0 }, { n: 1 }, notice, { n: 3 }, { n: 4 }]);
+    expect(plane.batches.map(({ seq }) => seq)).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it('puts a notice in the place of an event that nests more than 200 levels, however deep it is', async () => {
+    const plane = new MemoryControlPlane();
+    const { grant, writer } = writerOf(plane);
+    const nested = (levels: number) => JSON.parse(`${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`) as object;
+
+    writer.write('agent.update', nested(200));
+    for (const levels of [201, 100_000]) writer.write('agent.update', { ...nested(levels), sessionUpdate: 'plan' });
+    await writer.flush();
+
+    const notice = { code: 'event_too_deep', message: expect.stringContaining('200'), update: 'plan' };
+    expect(plane.events(grant).map(({ data }) => data)).toEqual([nested(200), notice, notice]);
+  });
+
+  it('leaves U+0000 and halves of characters as the agent sent them', async () => {
+    const plane = new MemoryControlPlane();
+    const { grant, writer } = writerOf(plane);
+    writer.write('agent.update', { text: 'a\0b\ud800' });
+    await writer.flush();
+    expect(plane.updates(grant)).toEqual([{ text: 'a\0b\ud800' }]);
+  });
+
   it('ends with the refusal when the log will never take what it has', async () => {
     const plane = new MemoryControlPlane();
     const { writer } = writerOf(plane);

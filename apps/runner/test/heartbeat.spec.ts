@@ -33,6 +33,25 @@ describe('Heartbeat', () => {
     expect(calls).toBeGreaterThan(6);
   });
 
+  it('keeps the other turns when the line of one is refused', async () => {
+    bench = new TurnBench({ beatMs: 100, watchdogMs: 1_500 });
+    const { plane } = bench;
+    const beat = plane.heartbeat.bind(plane);
+    const [odd, sound] = [plane.invoke('[[hang]]'), plane.invoke('[[stream:30:100]]')];
+    plane.heartbeat = async (asked) =>
+      await beat({
+        ...asked,
+        turns: asked.turns.map((line) =>
+          line.turn_id === odd.turn_id && line.status === 'running' ? { ...line, agent_session_id: 'a\0' } : line,
+        ),
+      });
+    for (const grant of [odd, sound]) bench.turns.start(grant);
+    expect(await plane.ended(sound)).toMatchObject({ status: 'completed' });
+    // Nobody else could do better with it.
+    expect(await plane.ended(odd)).toMatchObject({ status: 'failed', error: { code: 'runner_lost_contact' } });
+    expect(plane.handOvers).toEqual([]);
+  });
+
   it('grants time from when a beat was sent, not from when it was answered', async () => {
     bench = new TurnBench({ beatMs: 2_000, watchdogMs: 1_500 });
     const { plane } = bench;

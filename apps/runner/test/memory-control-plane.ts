@@ -4,8 +4,8 @@ import type {
   SessionInteractionRaise,
   SessionInteractionRequest,
   SessionRunner,
+  SessionRunnerRegister,
   SessionTurnBeat,
-  SessionTurnBeatAnswer,
   SessionTurnComplete,
   SessionTurnGrant,
 } from '@holdfast/client';
@@ -13,17 +13,33 @@ import {
   ControlPlaneRefusal,
   ControlPlaneUnavailable,
   StaleEpoch,
+  type BeatAnswer,
   type ControlCommand,
   type ControlPlane,
+  type LoggedCommand,
   type TurnEnd,
   type TurnKey,
 } from '../src/control-plane.js';
-import { demandBeat, demandEnd, demandEvents, demandQuestion, type LogEvent } from './api-limits.js';
+import {
+  demandEnd,
+  demandEvents,
+  demandQuestion,
+  demandRegistration,
+  isSoundBeat,
+  type LogEvent,
+} from './api-limits.js';
 
 interface Turn {
   grant: SessionTurnGrant;
   status: 'queued' | 'starting' | 'running' | 'ended';
   end?: TurnEnd;
+}
+
+/** A prompt that waits for the turn before it. */
+interface Waiting {
+  turn_id: string;
+  prompt: string;
+  status: 'inbox' | 'merged' | 'withdrawn';
 }
 
 interface Log {
@@ -46,7 +62,10 @@ interface Interaction {
 export class MemoryControlPlane implements ControlPlane {
   readonly interactions: Interaction[] = [];
   readonly batches: { log_path: string; epoch: number; seq: number; count: number }[] = [];
-  readonly beats: { at: number; turns: readonly SessionTurnBeat[] }[] = [];
+  readonly beats: { at: number; turns: readonly SessionTurnBeat[]; control_offset?: string }[] = [];
+  readonly registrations: SessionRunnerRegister[] = [];
+  readonly handOvers: (TurnKey & { reason: string })[] = [];
+  readonly inbox: Waiting[] = [];
   readonly terms: SessionRunner = {
     control_path: '/control',
     lease_seconds: 30,
@@ -59,10 +78,17 @@ export class MemoryControlPlane implements ControlPlane {
   beforeAppend: (logPath: string) => Promise<void> | void = () => undefined;
   afterAppend: () => Promise<void> | void = () => undefined;
   beforeComplete: () => Promise<void> | void = () => undefined;
+  beforeHandOver: () => Promise<void> | void = () => undefined;
+  beforeMerge: () => Promise<void> | void = () => undefined;
+  /** False where commands reach the runner by its beats alone. */
+  logsCommands = true;
 
+  /** Credentials that the next beat of a turn brings. */
+  private readonly renewals = new Map<string, string>();
   private readonly turns = new Map<string, Turn>();
   private readonly logs = new Map<string, Log>();
   private readonly commands: ControlCommand[] = [];
+  private readonly unlogged: ControlCommand[] = [];
   private wakes: (() => void)[] = [];
 
   /** Puts a turn in the queue. */
@@ -85,11 +111,25 @@ export class MemoryControlPlane implements ControlPlane {
       command: null,
       log_path,
       resume_agent_session_id: null,
+      credential: '',
       ...grant,
     };
+    full.credential = credentialOf(full);
     this.turns.set(full.turn_id, { grant: full, status: 'queued' });
     this.changed();
     return full;
+  }
+
+  /** Gives the turn another credential with its next beat. */
+  renew(grant: SessionTurnGrant): string {
+    const credential = `${credentialOf(grant)}.renewed`;
+    this.renewals.set(grant.turn_id, credential);
+    return credential;
+  }
+
+  /** Its owner was lost: the turn goes back in line. */
+  lose(grant: SessionTurnGrant): void {
+    this.requeue(this.turn(grant));
   }
 
   /** Takes the session away from whoever has it. */
@@ -99,13 +139,35 @@ export class MemoryControlPlane implements ControlPlane {
   }
 
   cancel(grant: SessionTurnGrant, command_id: string = randomUUID()): void {
-    this.command({ command_id, type: 'cancel', ...keyOf(grant) });
+    this.send({ command_id, type: 'cancel', ...keyOf(grant) });
+  }
+
+  /** Puts a prompt into the inbox that the live turn's agent may take; answers its id. */
+  steer(grant: SessionTurnGrant, prompt: string): string {
+    const prompt_turn_id = randomUUID();
+    this.inbox.push({ turn_id: prompt_turn_id, prompt, status: 'inbox' });
+    this.send({ command_id: randomUUID(), type: 'steer', ...keyOf(grant), prompt_turn_id, prompt });
+    return prompt_turn_id;
+  }
+
+  /** Ends the turn for good, whether its runner can be reached or not. */
+  kill(grant: SessionTurnGrant): void {
+    this.fence(grant);
+    const turn = this.turn(grant);
+    turn.end = { status: 'cancelled', stop_reason: 'killed' };
+    turn.status = 'ended';
+    this.command('kill', grant);
+  }
+
+  /** A command without more to it; of any type, also one that no runner knows. */
+  command(type: string, grant: SessionTurnGrant): void {
+    this.send({ command_id: randomUUID(), type, ...keyOf(grant) } as ControlCommand);
   }
 
   answer(grant: SessionTurnGrant, interaction_id: string, decision: Decision, command_id: string = randomUUID()): void {
     const interaction = this.interactions.find((candidate) => candidate.interaction_id === interaction_id);
     if (interaction) interaction.status = 'responded';
-    this.command({ command_id, type: 'answer', ...keyOf(grant), interaction_id, verdict: { decision, message: null } });
+    this.send({ command_id, type: 'answer', ...keyOf(grant), interaction_id, verdict: { decision, message: null } });
   }
 
   events(grant: SessionTurnGrant): LogEvent[] {
@@ -126,6 +188,11 @@ export class MemoryControlPlane implements ControlPlane {
       .join('');
   }
 
+  /** As it was granted last, or will be next. */
+  grantOf(grant: SessionTurnGrant): SessionTurnGrant {
+    return this.turn(grant).grant;
+  }
+
   status(grant: SessionTurnGrant): string {
     return this.turn(grant).status;
   }
@@ -144,8 +211,10 @@ export class MemoryControlPlane implements ControlPlane {
     }
   }
 
-  async register(): Promise<SessionRunner> {
+  async register(registration: SessionRunnerRegister): Promise<SessionRunner> {
     this.reach();
+    demandRegistration(registration);
+    this.registrations.push(registration);
     return this.terms;
   }
 
@@ -153,6 +222,8 @@ export class MemoryControlPlane implements ControlPlane {
     this.reach();
     const aborted = new Promise<[]>((resolve) => signal.addEventListener('abort', () => resolve([])));
     const granted = this.until(() => {
+      // Nobody would take what is granted to a claim that was given up.
+      if (signal.aborted) return [];
       const queued = [...this.turns.values()].filter(({ status }) => status === 'queued').slice(0, claim.capacity);
       for (const turn of queued) turn.status = 'starting';
       return queued.length > 0 && queued.map(({ grant }) => grant);
@@ -161,19 +232,46 @@ export class MemoryControlPlane implements ControlPlane {
   }
 
   async heartbeat(
-    beat: { turns: readonly SessionTurnBeat[] },
+    beat: { turns: readonly SessionTurnBeat[]; control_offset?: string },
     _signal?: AbortSignal,
-  ): Promise<readonly SessionTurnBeatAnswer[]> {
+  ): Promise<BeatAnswer> {
     this.reach();
-    this.beats.push({ at: performance.now(), turns: beat.turns });
-    beat.turns.forEach(demandBeat);
+    this.beats.push({ at: performance.now(), ...beat });
     const answers = beat.turns.map((line) => {
+      if (!isSoundBeat(line)) {
+        const error = { code: 'beat_malformed' as const, message: 'agent_session_id' };
+        return { turn_id: line.turn_id, epoch: line.epoch, is_current: false, error };
+      }
       const isCurrent = this.isCurrent(line);
       if (isCurrent && line.status === 'running') this.turn(line).status = 'running';
-      return { turn_id: line.turn_id, epoch: line.epoch, is_current: isCurrent };
+      const credential = this.renewals.get(line.turn_id);
+      this.renewals.delete(line.turn_id);
+      return { turn_id: line.turn_id, epoch: line.epoch, is_current: isCurrent, ...(credential && { credential }) };
     });
     this.changed();
-    return answers;
+    const after = beat.control_offset === '-1' ? 0 : Number(beat.control_offset ?? Infinity);
+    return { turns: answers, commands: [...this.commands.slice(after), ...this.unlogged] };
+  }
+
+  async handOver(key: TurnKey, reason: string): Promise<void> {
+    this.reach();
+    await this.beforeHandOver();
+    const turn = this.turn(key);
+    if (this.handOvers.some((past) => past.turn_id === key.turn_id && past.epoch === key.epoch)) return;
+    this.judgeEpoch(key);
+    this.handOvers.push({ ...keyOf(key), reason });
+    this.requeue(turn);
+  }
+
+  async merge(key: TurnKey, mergedTurnId: string): Promise<void> {
+    this.reach();
+    await this.beforeMerge();
+    this.judgeEpoch(key);
+    const waiting = this.inbox.find(({ turn_id }) => turn_id === mergedTurnId);
+    if (waiting?.status === 'withdrawn') throw new ControlPlaneRefusal(409, 'turn_not_waiting', mergedTurnId);
+    if (!waiting) throw new ControlPlaneRefusal(404, 'turn_not_found', mergedTurnId);
+    waiting.status = 'merged';
+    this.changed();
   }
 
   async complete(end: SessionTurnComplete): Promise<void> {
@@ -241,19 +339,29 @@ export class MemoryControlPlane implements ControlPlane {
     await this.afterAppend();
   }
 
-  async *followControl(_path: string, offset: string, signal: AbortSignal): AsyncIterable<ControlCommand> {
+  async *followControl(_path: string, offset: string, signal: AbortSignal): AsyncIterable<LoggedCommand> {
     let position = offset === '-1' ? 0 : Number(offset);
     signal.addEventListener('abort', () => this.changed(), { once: true });
     while (!signal.aborted) {
       const command = await this.until(() => this.commands[position] ?? signal.aborted);
       if (command === true) return;
       position += 1;
-      yield command;
+      yield { command, offset: `${position}` };
     }
   }
 
-  private command(command: ControlCommand): void {
-    this.commands.push(command);
+  /** In line again, under the next epoch. */
+  private requeue(turn: Turn): void {
+    const log = this.log(turn.grant.log_path);
+    log.epoch += 1;
+    const granted = { ...turn.grant, epoch: log.epoch, attempt: turn.grant.attempt + 1 };
+    turn.grant = { ...granted, credential: credentialOf(granted) };
+    turn.status = 'queued';
+    this.changed();
+  }
+
+  private send(command: ControlCommand): void {
+    (this.logsCommands ? this.commands : this.unlogged).push(command);
     this.changed();
   }
 
@@ -287,6 +395,9 @@ export class MemoryControlPlane implements ControlPlane {
   }
 }
 
-function keyOf({ session_id, turn_id, epoch }: SessionTurnGrant): TurnKey {
+/** What an attempt is first granted with; those after it begin alike. */
+export const credentialOf = ({ turn_id, epoch }: Pick<TurnKey, 'turn_id' | 'epoch'>) => `hf_turn_${turn_id}_${epoch}`;
+
+function keyOf({ session_id, turn_id, epoch }: TurnKey): TurnKey {
   return { session_id, turn_id, epoch };
 }

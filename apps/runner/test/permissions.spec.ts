@@ -64,6 +64,26 @@ describe('a permission request', () => {
     expect(bench.plane.updates(grant)).toEqual([{ chosen: 'allow_once' }]);
   });
 
+  it.each([
+    ['U+0000 and half a character', `{ toolCallId: 'c\\0', title: 'edit\\ud800!', rawInput: 'a\\0' }`, 'edit\ufffd!'],
+    [
+      'a hundred levels',
+      `{ toolCallId: 'c', title: [], rawInput: JSON.parse('['.repeat(100) + ']'.repeat(100)) }`,
+      undefined,
+    ],
+  ])('is put to people without what the api cannot store of a tool call with %s', async (_, toolCall, title) => {
+    const grant = bench.start('go', { harness: 'acp', command: asker(['allow_once'], toolCall) });
+    const { request, interaction_id } = await question();
+    expect(request.tool_call).toEqual({
+      toolCallId: 'c',
+      ...(title && { title }),
+      _meta: { holdfast_withheld: 'unstorable' },
+    });
+    bench.plane.answer(grant, interaction_id, 'allow');
+    await bench.plane.ended(grant);
+    expect(bench.plane.updates(grant)).toEqual([{ chosen: 'allow_once' }]);
+  });
+
   it('that is allowed lets the tool run, and is resolved once the agent has the answer', async () => {
     const grant = bench.start('[[ask:build]]');
     const { interaction_id } = await question();

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { AgentLauncher } from '../src/agent-launcher.js';
+import type { AgentLimits } from '../src/agent-limits.js';
+import { CommandDesk } from '../src/command-desk.js';
 import { Heartbeat } from '../src/heartbeat.js';
 import { HostedTurns } from '../src/hosted-turns.js';
 import { SessionFolders } from '../src/session-folders.js';
@@ -19,28 +21,41 @@ const timings: TurnTimings = {
   watchdogMs: 20_000,
 };
 
+const generous: AgentLimits = { processes: 512, memoryMib: 8_192, outputMib: 256, turnMinutes: 240 };
+
 /** Everything of a runner but its claims and its connection, around a control plane in memory. */
 export class TurnBench {
   readonly plane = new MemoryControlPlane();
-  readonly folder = mkdtempSync(join(tmpdir(), 'holdfast-runner-'));
+  readonly folder: string;
   readonly turns: HostedTurns;
+  readonly commands: CommandDesk;
   private readonly heartbeat: Heartbeat;
   private readonly ended = new AbortController();
 
-  constructor(overrides: Partial<TurnTimings> & { beatMs?: number } = {}) {
-    const { beatMs = 5_000, ...deadlines } = overrides;
+  constructor(
+    overrides: Partial<TurnTimings> & {
+      beatMs?: number;
+      limits?: Partial<AgentLimits>;
+      folder?: string;
+      watchdog?: string;
+    } = {},
+  ) {
+    const { beatMs = 5_000, limits, folder, watchdog = watchdogPath, ...deadlines } = overrides;
+    this.folder = folder ?? mkdtempSync(join(tmpdir(), 'holdfast-runner-'));
     const log = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
     this.turns = new HostedTurns({
       plane: this.plane,
       timings: { ...timings, ...deadlines },
-      watchdogPath,
+      limits: { ...generous, ...limits },
+      watchdogPath: watchdog,
       agents: new AgentLauncher(null, { PATH: process.env.PATH ?? '' }),
       folders: new SessionFolders(this.folder),
       beatNow: () => this.heartbeat.beatNow(),
       log,
     });
     const watchdogMs = deadlines.watchdogMs ?? timings.watchdogMs;
-    this.heartbeat = new Heartbeat(this.plane, randomUUID(), this.turns, { beatMs, watchdogMs }, log);
+    this.commands = new CommandDesk(this.turns);
+    this.heartbeat = new Heartbeat(this.plane, randomUUID(), this.turns, this.commands, { beatMs, watchdogMs }, log);
     void this.heartbeat.run(this.ended.signal);
     void this.obeyCommands();
   }
@@ -69,6 +84,8 @@ export class TurnBench {
   }
 
   private async obeyCommands(): Promise<void> {
-    for await (const command of this.plane.followControl('', '-1', this.ended.signal)) this.turns.obey(command);
+    for await (const { command, offset } of this.plane.followControl('', '-1', this.ended.signal)) {
+      this.commands.take(command, offset);
+    }
   }
 }

@@ -1,3 +1,6 @@
+import type { SessionTurnGrant } from '@holdfast/client';
+import { ControlPlaneRefusal } from '../src/control-plane.js';
+import type { MemoryControlPlane } from './memory-control-plane.js';
 import { isAlive, processIsGone } from './processes.js';
 import { TurnBench } from './turn-bench.js';
 
@@ -64,13 +67,14 @@ describe('a turn that is ended before its time', () => {
     expect(bench?.plane.status(grant)).toBe('running');
   });
 
-  it('notices by its beat alone that another owns its session', async () => {
+  it('B15: notices by its beat alone that another owns its session', async () => {
     const { grant, child } = await running(new TurnBench({ beatMs: 200 }), '[[hang]]');
     bench?.plane.fence(grant);
     await processIsGone(child);
   });
 
-  it('ends by its watchdog when no beat succeeds, and says so when the api is back', async () => {
+  /** A turn whose runner has lost the api until its watchdog ended the agent. */
+  async function cutOff(): Promise<{ grant: SessionTurnGrant; plane: MemoryControlPlane }> {
     const { grant, child } = await running(new TurnBench({ beatMs: 100, watchdogMs: 800 }), '[[hang]]');
     const { plane } = bench as TurnBench;
     plane.isDown = true;
@@ -80,8 +84,33 @@ describe('a turn that is ended before its time', () => {
     expect(performance.now() - lastBeatAt).toBeGreaterThan(750);
     expect(performance.now() - downAt).toBeLessThan(3_500);
     expect(plane.status(grant)).toBe('running');
+    return { grant, plane };
+  }
+
+  it('B17: ends by its watchdog when no beat succeeds, and is done again when the api is back before its lease ran out', async () => {
+    const { grant, plane } = await cutOff();
+    plane.isDown = false;
+    await plane.until(() => plane.status(grant) === 'queued');
+    expect(plane.handOvers).toEqual([
+      { session_id: grant.session_id, turn_id: grant.turn_id, epoch: grant.epoch, reason: 'lost_contact' },
+    ]);
+  });
+
+  it('B17: that lost contact fails when the api does not take it back', async () => {
+    const { grant, plane } = await cutOff();
+    plane.beforeHandOver = () => {
+      throw new ControlPlaneRefusal(404, 'route_not_found', 'an api that is older');
+    };
     plane.isDown = false;
     expect(await plane.ended(grant)).toMatchObject({ status: 'failed', error: { code: 'runner_lost_contact' } });
+  });
+
+  it('B17: that lost contact is nothing of this runner any more when its lease was swept', async () => {
+    const { grant, plane } = await cutOff();
+    plane.lose(grant);
+    plane.isDown = false;
+    await bench?.turns.all[0]?.finished;
+    expect([plane.handOvers, plane.status(grant)]).toEqual([[], 'queued']);
   });
 
   it('ends with its watchdog', async () => {
@@ -111,22 +140,30 @@ describe('a turn that is ended before its time', () => {
     expect(bench.plane.beats.length).toBeGreaterThan(8);
   });
 
-  it('fails with runner_stopped when its runner is stopped', async () => {
-    const { grant, child } = await running(new TurnBench(), '[[hang]]');
-    await bench?.turns.stop();
-
-    expect(await bench?.plane.ended(grant)).toEqual({
-      status: 'failed',
-      error: { code: 'runner_stopped', message: expect.any(String) },
-    });
-    expect(isAlive(child)).toBe(false);
-  });
-
-  it('gives way to the next turn of its session', async () => {
+  it('K1: gives way to the next turn of its session', async () => {
     const { grant, child } = await running(new TurnBench(), '[[deaf]][[hang]]');
     const next = bench?.start('[[say:next]]', { session_id: grant.session_id });
 
     expect(await bench?.plane.ended(next as NonNullable<typeof next>)).toMatchObject({ status: 'completed' });
     expect(isAlive(child)).toBe(false);
+  });
+
+  it('K1: that was lost and comes to the same runner again begins when nobody works in its folder any more', async () => {
+    const { grant, child } = await running(new TurnBench(), '[[deaf]][[daemon]][[say: !]][[listen]]');
+    const { plane, turns } = bench as TurnBench;
+    await plane.until(() => plane.text(grant).endsWith('!'));
+    const daemon = Number(plane.updates(grant).map(({ content }) => (content as { text: string }).text)[1]);
+    plane.lose(grant);
+    const again = plane.grantOf(grant);
+    const before = plane.events(grant).length;
+    turns.start(again);
+    await plane.until(() => plane.events(grant).length > before);
+    expect([child, daemon].map(isAlive)).toEqual([false, false]);
+
+    // Of the attempt that is over.
+    plane.cancel(grant);
+    plane.steer(again, '[[say: done]]');
+    expect(await plane.ended(again)).toMatchObject({ status: 'completed' });
+    expect(plane.text(again)).toContain(' done');
   });
 });

@@ -52,7 +52,29 @@ describe('a hosted turn', () => {
       epoch: grant.epoch,
       status: 'running',
       agent_session_id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      sandbox_live: true,
     });
+  });
+
+  it('tells in each beat whether its agent lives', async () => {
+    const often = new TurnBench({ beatMs: 100 });
+    const { plane } = often;
+    const isTold = (isLive: boolean) =>
+      plane.until(() => plane.beats.some(({ turns }) => turns[0]?.sandbox_live === isLive));
+    let complete = () => undefined as void;
+    plane.beforeComplete = () => new Promise((resolve) => (complete = resolve));
+
+    const grant = often.startScript(`
+      console.log(JSON.stringify({ jsonrpc: '2.0', method: 'session/update', params: { update: { pid: process.pid } } }));
+      setInterval(() => {}, 1000);`);
+    await isTold(true);
+    const { pid } = await plane.until(() => plane.updates(grant)[0] as { pid?: number } | undefined);
+    plane.beats.length = 0;
+    process.kill(pid as number, 'SIGKILL');
+    await isTold(false);
+    complete();
+    await plane.ended(grant);
+    await often.close();
   });
 
   it('leaves no process of the agent behind', async () => {
@@ -122,16 +144,22 @@ describe('a hosted turn', () => {
     expect(error?.message).toMatch(/the end$/);
   });
 
-  it('fails when the program cannot be started', async () => {
-    const grant = bench.start('x', { harness: 'acp', command: ['/no/such/agent'] });
-    expect(await bench.plane.ended(grant)).toMatchObject({ status: 'failed', error: { code: expect.any(String) } });
-  });
-
   it('fails when the harness is not on this machine, and says what to install', async () => {
     const grant = bench.start('x', { harness: 'no-such-harness' });
     expect(await bench.plane.ended(grant)).toMatchObject({
       status: 'failed',
       error: { code: 'harness_not_found', message: expect.stringContaining('no-such-harness') },
+    });
+  });
+
+  it('says what to do when the program of its agent cannot be started', async () => {
+    const grant = bench.start('go', { harness: 'acp', command: ['/no/such/agent'] });
+    expect(await bench.plane.ended(grant)).toMatchObject({
+      status: 'failed',
+      error: {
+        code: 'agent_start_failed',
+        message: expect.stringMatching(/no\/such\/agent ENOENT\. Install .* change/),
+      },
     });
   });
 
@@ -152,6 +180,14 @@ describe('a hosted turn', () => {
       'a session id without end',
       `initialize: () => ({ protocolVersion: 1 }), 'session/new': () => ({ sessionId: 's'.repeat(300) }),`,
     ],
+    ...['a\\0b', 'a\\ud800', 'a\\nb'].map((text) => [
+      `a session id with ${text}`,
+      `initialize: () => ({ protocolVersion: 1 }), 'session/new': () => ({ sessionId: '${text}' }),`,
+    ]),
+    [
+      'a stop reason that nobody could store',
+      `initialize: () => ({ protocolVersion: 1 }), 'session/new': () => ({ sessionId: 's' }), 'session/prompt': () => ({ stopReason: 'a\\0' }),`,
+    ],
     [
       'no stop reason',
       `initialize: () => ({ protocolVersion: 1 }), 'session/new': () => ({ sessionId: 's' }), 'session/prompt': () => ({}),`,
@@ -163,6 +199,43 @@ describe('a hosted turn', () => {
   ])('fails with agent_protocol_error when the agent answers with %s', async (_, answers) => {
     const grant = bench.start('go', { harness: 'acp', command: agent(answers) });
     expect(await bench.plane.ended(grant)).toMatchObject({ status: 'failed', error: { code: 'agent_protocol_error' } });
+  });
+
+  it('says in words that can be stored why it failed', async () => {
+    const grant = bench.startScript(
+      `process.stderr.write('\\x1b[31mred\\x1b[0m \\0${'😀'.repeat(1_500)}!', () => process.exit(1))`,
+    );
+    const { status, error } = await bench.plane.ended(grant);
+    expect([status, error?.code]).toEqual(['failed', 'agent_exited']);
+    expect(error?.message).toMatch(/turn was over\.\n(😀)+!$/u);
+
+    const other = bench.startScript(`process.stderr.write('\\x1b[31mred\\x1b[0m \\0 end', () => process.exit(1))`);
+    expect((await bench.plane.ended(other)).error?.message).toMatch(/turn was over\.\nred {2}end$/);
+  });
+
+  it.each([
+    ['large', `{ note: 'x'.repeat(1_100_000) }`],
+    ['with U+0000', `{ note: 'a\\0b' }`],
+    ['with half a character', `{ 'a\\ud800': 1 }`],
+    ['deep', `{ note: JSON.parse('['.repeat(1000) + ']'.repeat(1000)) }`],
+  ])('completes without its usage when that is %s, and says so', async (_, usage) => {
+    const grant = bench.start('go', {
+      harness: 'acp',
+      command: agent(`
+        initialize: () => ({ protocolVersion: 1 }), 'session/new': () => ({ sessionId: 's' }),
+        'session/prompt': () => ({ stopReason: 'end_turn', usage: ${usage} }),`),
+    });
+    expect(await bench.plane.ended(grant)).toEqual({ status: 'completed', stop_reason: 'end_turn' });
+    expect(bench.plane.events(grant)).toMatchObject([{ type: 'agent.notice', data: { code: 'usage_withheld' } }]);
+  });
+
+  it('ends as refused when the api takes its end in no other words, so that it is not done again', async () => {
+    bench.plane.beforeComplete = () => {
+      bench.plane.beforeComplete = () => undefined;
+      throw new ControlPlaneRefusal(400, 'request_invalid', 'no');
+    };
+    const grant = bench.start('[[say:x]]');
+    expect(await bench.plane.ended(grant)).toMatchObject({ status: 'failed', error: { code: 'end_refused' } });
   });
 
   it('keeps the prompt answer of an agent that ends right after it', async () => {

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import type { Duplex } from 'node:stream';
@@ -6,6 +7,7 @@ import { processIsGone, watchdogPath } from './processes.js';
 
 const isStubborn = `process.on('SIGTERM', () => {});`;
 const lives = `setInterval(() => {}, 1000);`;
+const generous = { processes: 100, memoryMib: 4_096 };
 
 /** A watchdog over `node -e script`, spoken to as the runner does. */
 class Guard {
@@ -16,7 +18,7 @@ class Guard {
   private readonly output: Interface;
   private readonly ended: Promise<unknown>;
 
-  constructor(script: string, limitMs = 20_000, command = process.execPath) {
+  constructor(script: string, { limitMs = 20_000, command = process.execPath, limits = generous } = {}) {
     this.process = spawn(process.execPath, [watchdogPath], {
       stdio: ['pipe', 'pipe', 'inherit', 'pipe'],
       detached: true,
@@ -26,7 +28,8 @@ class Guard {
     this.ended = Promise.all([once(this.control, 'close'), once(this.process, 'exit')]);
     this.output = createInterface({ input: this.process.stdout! });
     const environment = { PATH: process.env.PATH };
-    this.order(`launch ${JSON.stringify({ command, args: ['-e', script], cwd: '/', environment, limitMs })}`);
+    const launch = { command, args: ['-e', script], cwd: '/', environment, marker: randomUUID(), limitMs, limits };
+    this.order(`launch ${JSON.stringify(launch)}`);
   }
 
   order(line: string): void {
@@ -66,7 +69,7 @@ describe('watchdog', () => {
     guard?.sweep();
   });
 
-  it('starts the agent in a group of its own, with its folder and environment and nothing else', async () => {
+  it('starts the agent in a group of its own, with its folder, environment and marker and nothing else', async () => {
     guard = new Guard(`
       const leadsGroup = process.kill(-process.pid, 0);
       let hasControl = false;
@@ -75,9 +78,14 @@ describe('watchdog', () => {
         cwd: process.cwd(), environment: Object.keys(process.env), pid: process.pid, leadsGroup, hasControl,
       }));`);
     const agent = JSON.parse(await guard.said());
-    expect(agent).toMatchObject({ cwd: '/', environment: ['PATH'], leadsGroup: true, hasControl: false });
+    expect(agent).toMatchObject({
+      cwd: '/',
+      environment: ['PATH', 'HOLDFAST_AGENT'],
+      leadsGroup: true,
+      hasControl: false,
+    });
     await guard.closed();
-    expect(guard.reports).toEqual([`started ${agent.pid}`, 'exited 0']);
+    expect(guard.reports).toEqual([`started ${agent.pid}`, 'exited 0', 'left 0']);
   });
 
   it('reports how the agent ended, and kills what it left behind', async () => {
@@ -86,12 +94,12 @@ describe('watchdog', () => {
       child.once('spawn', () => { console.log(child.pid); process.exit(7); });`);
     const left = Number(await guard.said());
     await guard.closed();
-    expect(guard.reports.at(-1)).toBe('exited 7');
+    expect(guard.reports.slice(1)).toEqual(['exited 7', 'left 0']);
     await processIsGone(left);
   });
 
   it('says why a program could not be started', async () => {
-    guard = new Guard('', 20_000, '/no/such/agent');
+    guard = new Guard('', { command: '/no/such/agent' });
     await guard.closed();
     expect(guard.reports).toEqual(['failed spawn /no/such/agent ENOENT']);
   });
@@ -111,7 +119,7 @@ describe('watchdog', () => {
   });
 
   it('ends the group when its time is out, also one that is frozen', async () => {
-    guard = new Guard(`console.log('up'); ${lives}`, 20_000);
+    guard = new Guard(`console.log('up'); ${lives}`);
     await guard.said();
     const leader = await guard.group();
     process.kill(leader, 'SIGSTOP');
@@ -119,15 +127,15 @@ describe('watchdog', () => {
 
     await processIsGone(leader);
     await guard.closed();
-    expect(guard.reports).toEqual([`started ${leader}`, 'expired', 'exited SIGKILL']);
+    expect(guard.reports).toEqual([`started ${leader}`, 'expired', 'exited SIGKILL', 'left 0']);
   });
 
   it('lets the agent live for as long as it is extended', async () => {
-    guard = new Guard(`console.log('up'); setTimeout(() => process.exit(0), 1500);`, 1_000);
+    guard = new Guard(`console.log('up'); setTimeout(() => process.exit(0), 1500);`, { limitMs: 1_000 });
     await guard.said();
     guard.order('extend 20000');
     await guard.closed();
-    expect(guard.reports.at(-1)).toBe('exited 0');
+    expect(guard.reports).toContain('exited 0');
   });
 
   it('asks first and kills after the grace it is given', async () => {
@@ -135,22 +143,23 @@ describe('watchdog', () => {
     await guard.said();
     guard.order('end 10000');
     await guard.closed();
-    expect(guard.reports.at(-1)).toBe('exited 3');
+    expect(guard.reports).toContain('exited 3');
 
     guard = new Guard(`${isStubborn} console.log('up'); ${lives}`);
     await guard.said();
     guard.order('end 50');
     guard.order('end 60000');
     await guard.closed();
-    expect(guard.reports.at(-1)).toBe('exited SIGKILL');
+    expect(guard.reports).toContain('exited SIGKILL');
   });
 
-  it('ends the agent when it is asked to end itself', async () => {
+  it('is not moved by the signals that stop a service, and ends the agent still when its time is out', async () => {
     guard = new Guard(`console.log('up'); ${lives}`);
     await guard.said();
     const leader = await guard.group();
-    guard.process.kill('SIGTERM');
-    await processIsGone(leader);
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) guard.process.kill(signal);
+    guard.order('extend 500');
     await guard.closed();
+    expect(guard.reports).toEqual([`started ${leader}`, 'expired', 'exited SIGTERM', 'left 0']);
   });
 });

@@ -23,7 +23,11 @@ const introduction: InitializeResponse = {
   agentInfo: { name: 'holdfast-scripted-agent', title: 'Scripted agent', version },
   agentCapabilities: { loadSession: true, sessionCapabilities: { resume: {} } },
   authMethods: [],
+  // The steering extension, as codex-acp and claude-agent-acp tell of it.
+  _meta: { steering: { supported: true } },
 };
+
+const steeringMethod = '_session/steering';
 
 /** The agent as ACP sees it; everything it remembers between calls is in here or in its sessions' files. */
 export function scriptedAgent(): AgentApp {
@@ -69,6 +73,11 @@ export function scriptedAgent(): AgentApp {
         turns.delete(sessionId);
       }
     })
+    .onRequest(steeringMethod, steeringRequest, ({ params }) => {
+      const turn = turns.get(params.sessionId);
+      if (!turn?.steer(textOf(params.prompt))) return { outcome: 'promptRequired', reason: 'noRunningTurn' };
+      return { outcome: 'injected' };
+    })
     .onNotification(methods.agent.session.cancel, ({ params }) => turns.get(params.sessionId)?.cancel());
 }
 
@@ -100,6 +109,21 @@ async function replay(client: AgentContext, { sessionId, exchanges }: Conversati
 
 function textOf(prompt: readonly ContentBlock[]): string {
   return prompt.map((block) => (block.type === 'text' ? block.text : '')).join('');
+}
+
+/** Only hosts that take `promptRequired` for an answer are served: no prompt begins without a request for it. */
+function steeringRequest(params: unknown): { sessionId: string; prompt: ContentBlock[] } {
+  const request = params as {
+    sessionId?: unknown;
+    prompt?: unknown;
+    _meta?: { steering?: { idleBehavior?: unknown } };
+  } | null;
+  const isSound =
+    typeof request?.sessionId === 'string' &&
+    Array.isArray(request.prompt) &&
+    request._meta?.steering?.idleBehavior === 'promptRequired';
+  if (!isSound) throw RequestError.invalidParams(undefined, 'a session, a prompt and idleBehavior are needed');
+  return request as { sessionId: string; prompt: ContentBlock[] };
 }
 
 function stepsOf(prompt: string): Step[] {

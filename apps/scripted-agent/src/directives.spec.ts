@@ -35,6 +35,11 @@ describe('a script in a prompt', () => {
     ['[[deaf]]', { do: 'deaf' }],
     ['[[crash]]', { do: 'crash' }],
     ['[[fork]]', { do: 'fork' }],
+    ['[[spawn:8]]', { do: 'spawn', count: 8 }],
+    ['[[daemon]]', { do: 'daemon' }],
+    ['[[eat:64]]', { do: 'eat', mebibytes: 64 }],
+    ['[[noise:5]]', { do: 'noise', count: 5 }],
+    ['[[listen]]', { do: 'listen' }],
     ['[[recall]]', { do: 'recall' }],
   ])('reads %s', (prompt, step) => {
     expect(parseScript(prompt)).toEqual([step]);

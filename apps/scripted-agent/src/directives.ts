@@ -3,12 +3,13 @@ export type Step =
   | { do: 'text' | 'say' | 'think' | 'stderr'; text: string }
   | { do: 'plan'; entries: string[] }
   | { do: 'stream'; count: number; everyMs: number }
-  | { do: 'flood'; count: number }
+  | { do: 'flood' | 'noise' | 'spawn'; count: number }
+  | { do: 'eat'; mebibytes: number }
   | { do: 'tool' | 'ask'; title: string }
   | { do: 'write'; path: string; text: string }
   | { do: 'fail'; message: string }
   | { do: 'usage'; tokens: number }
-  | { do: 'hang' | 'deaf' | 'crash' | 'fork' | 'recall' };
+  | { do: 'hang' | 'listen' | 'deaf' | 'crash' | 'fork' | 'daemon' | 'recall' };
 
 /** A directive whose arguments cannot be used; the message says which and why. */
 export class DirectiveError extends Error {}
@@ -82,6 +83,27 @@ export const directives: Readonly<Record<string, Directive>> = {
     meaning: 'starts a child process in the same process group and says its pid; it outlives the agent by up to 10 min',
     parse: () => ({ do: 'fork' }),
   },
+  spawn: {
+    usage: 'spawn:N',
+    meaning: 'starts N such children and says how many',
+    parse: (count) => ({ do: 'spawn', count: wholeNumber(count, 'N') }),
+  },
+  daemon: {
+    usage: 'daemon',
+    meaning:
+      'starts a process that leaves the group and the tree (setsid, parent gone), ignores SIGTERM, and says its pid',
+    parse: () => ({ do: 'daemon' }),
+  },
+  eat: {
+    usage: 'eat:MIB',
+    meaning: 'takes MIB mebibytes of memory and keeps them until the agent ends',
+    parse: (size) => ({ do: 'eat', mebibytes: wholeNumber(size, 'MIB') }),
+  },
+  noise: {
+    usage: 'noise:N',
+    meaning: 'N lines of 1 KiB on stderr, as fast as they are read',
+    parse: (count) => ({ do: 'noise', count: wholeNumber(count, 'N') }),
+  },
   fail: {
     usage: 'fail:MESSAGE',
     meaning: 'ends the turn with a JSON-RPC error',
@@ -93,6 +115,11 @@ export const directives: Readonly<Record<string, Directive>> = {
     parse: () => ({ do: 'crash' }),
   },
   hang: { usage: 'hang', meaning: 'waits until the turn is cancelled, at most 10 min', parse: () => ({ do: 'hang' }) },
+  listen: {
+    usage: 'listen',
+    meaning: 'waits for a prompt that is handed in while this one runs, and plays it; at most 10 min',
+    parse: () => ({ do: 'listen' }),
+  },
   deaf: {
     usage: 'deaf',
     meaning: 'from here on ignores session/cancel, SIGTERM and a closed stdin; gives up after 10 min',

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { RequestError } from '@agentclientprotocol/sdk/unstable';
 import type { Usage } from '@agentclientprotocol/sdk/unstable';
 import { playDemo } from './demo.js';
-import type { Step } from './directives.js';
+import { DirectiveError, parseScript, type Step } from './directives.js';
 import { writeWithPermission } from './file-writing.js';
 import type { Turn } from './turn.js';
 
 const outlivesTestsMs = 10 * 60_000;
+const eaten: Buffer[] = [];
 
 /** What a finished script leaves for the answer to the prompt. */
 export interface ScriptResult {
@@ -17,18 +19,38 @@ export interface ScriptResult {
 /** Plays the steps in order; a script of nothing but text is the demonstration. Throws what ends the turn early. */
 export async function playScript(turn: Turn, prompt: string, steps: readonly Step[]): Promise<ScriptResult> {
   const result: ScriptResult = {};
-  if (steps.every((step) => step.do === 'text')) {
-    await playDemo(turn, prompt);
-    return result;
-  }
-  for (const step of steps) {
-    if (step.do === 'usage') result.usage = usageOf(step.tokens);
-    else await playStep(turn, step);
-  }
+  if (steps.every((step) => step.do === 'text')) await playDemo(turn, prompt);
+  else await playSteps(turn, steps, result);
+  while (!turn.end()) await playSteered(turn, result);
   return result;
 }
 
-async function playStep(turn: Turn, step: Exclude<Step, { do: 'usage' }>): Promise<void> {
+async function playSteps(turn: Turn, steps: readonly Step[], result: ScriptResult): Promise<void> {
+  for (const step of steps) {
+    await playSteered(turn, result);
+    if (step.do === 'usage') result.usage = usageOf(step.tokens);
+    else if (step.do === 'listen') await turn.untilSteered(outlivesTestsMs);
+    else await playStep(turn, step);
+  }
+}
+
+/** What was handed in meanwhile; of a script that is malformed, the text. */
+async function playSteered(turn: Turn, result: ScriptResult): Promise<void> {
+  for (let prompt = turn.takeSteered(); prompt !== undefined; prompt = turn.takeSteered()) {
+    await playSteps(turn, stepsOf(prompt), result);
+  }
+}
+
+function stepsOf(prompt: string): Step[] {
+  try {
+    return parseScript(prompt);
+  } catch (error) {
+    if (error instanceof DirectiveError) return [{ do: 'text', text: prompt }];
+    throw error;
+  }
+}
+
+async function playStep(turn: Turn, step: Exclude<Step, { do: 'usage' | 'listen' }>): Promise<void> {
   switch (step.do) {
     case 'text':
       return turn.sayWords(step.text);
@@ -55,6 +77,14 @@ async function playStep(turn: Turn, step: Exclude<Step, { do: 'usage' }>): Promi
       return;
     case 'fork':
       return turn.say(String(startChild()));
+    case 'spawn':
+      return spawnMany(turn, step.count);
+    case 'daemon':
+      return turn.say(String(await startDaemon()));
+    case 'eat':
+      return eat(step.mebibytes);
+    case 'noise':
+      return noise(turn, step.count);
     case 'fail':
       throw new RequestError(-32603, step.message);
     case 'crash':
@@ -104,6 +134,36 @@ function startChild(): number | undefined {
   const child = spawn(process.execPath, ['-e', `setTimeout(() => {}, ${outlivesTestsMs})`], { stdio: 'ignore' });
   child.unref();
   return child.pid;
+}
+
+async function spawnMany(turn: Turn, count: number): Promise<void> {
+  for (let number = 1; number <= count; number += 1) {
+    startChild();
+    // Otherwise nothing could arrive, not even a cancel.
+    await turn.wait(0);
+  }
+  await turn.say(`${count} children`);
+}
+
+/** Twice forked and in a session of its own, as a service does it. */
+async function startDaemon(): Promise<string> {
+  const lives = `process.on('SIGTERM', () => {}); process.stdout.write(String(process.pid)); setTimeout(() => {}, ${outlivesTestsMs})`;
+  const forks = `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(lives)}], { detached: true, stdio: ['ignore', 'inherit', 'ignore'] }).unref()`;
+  const parent = spawn(process.execPath, ['-e', forks], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const [[pid]] = await Promise.all([once(parent.stdout, 'data'), once(parent, 'exit')]);
+  parent.stdout.destroy();
+  return String(pid);
+}
+
+function eat(mebibytes: number): void {
+  // Filled, or the system would give the memory only in name.
+  for (let number = 0; number < mebibytes; number += 1) eaten.push(Buffer.alloc(1024 * 1024, 1));
+}
+
+async function noise(turn: Turn, count: number): Promise<void> {
+  for (let number = 1; number <= count; number += 1) {
+    if (!process.stderr.write(`${number} `.padEnd(1023, '.') + '\n')) await turn.wait(1);
+  }
 }
 
 function goDeaf(turn: Turn): void {

@@ -25,6 +25,11 @@ type ToolCallStart = Omit<ToolCall, 'toolCallId' | 'status'>;
 export class Turn {
   private readonly cancellation = new AbortController();
   private deaf = false;
+  private readonly steered: string[] = [];
+  /** How many were handed in and have not been waited for. */
+  private unawaited = 0;
+  private isEnding = false;
+  private wake: () => void = () => undefined;
 
   constructor(
     private readonly client: AgentContext,
@@ -38,6 +43,38 @@ export class Turn {
 
   cancel(): void {
     if (!this.deaf) this.cancellation.abort();
+  }
+
+  /** Hands in a prompt while this one runs; false when it is too late for it. */
+  steer(prompt: string): boolean {
+    if (this.isEnding || this.isCancelled) return false;
+    this.steered.push(prompt);
+    this.unawaited += 1;
+    this.wake();
+    return true;
+  }
+
+  /** The next prompt that was handed in. */
+  takeSteered(): string | undefined {
+    return this.steered.shift();
+  }
+
+  /** Waits until a prompt has been handed in that nobody waited for before, for at most `ms`. */
+  async untilSteered(ms: number): Promise<void> {
+    if (this.unawaited === 0) {
+      const heard = new AbortController();
+      this.wake = () => heard.abort();
+      const signal = AbortSignal.any([heard.signal, this.cancellation.signal]);
+      await delay(ms, undefined, { signal }).catch(() => undefined);
+      this.cancellation.signal.throwIfAborted();
+    }
+    this.unawaited = Math.max(0, this.unawaited - 1);
+  }
+
+  /** Takes no prompt from here on; false while there is one still to be played. */
+  end(): boolean {
+    this.isEnding = this.steered.length === 0;
+    return this.isEnding;
   }
 
   ignoreCancel(): void {

@@ -25,6 +25,7 @@ it('introduces itself as an agent that can load and resume', () => {
   expect(agent.introduction).toMatchObject({
     protocolVersion: 1,
     agentCapabilities: { loadSession: true, sessionCapabilities: { resume: {} } },
+    _meta: { steering: { supported: true } },
   });
 });
 
@@ -82,6 +83,42 @@ describe('a script', () => {
     expect(groupOf(child)).toBe(agent.child.pid);
   });
 
+  it('can start many children in its process group', async () => {
+    const session = await agent.newSession(cwd);
+    await agent.prompt(session, '[[spawn:5]]');
+    expect(agent.said).toBe('5 children');
+    expect(childrenOf(agent.child.pid as number).map(groupOf)).toEqual(Array(5).fill(agent.child.pid));
+  });
+
+  it('can start a daemon: out of its group, not its child, deaf to SIGTERM', async () => {
+    const session = await agent.newSession(cwd);
+    await agent.prompt(session, '[[daemon]]');
+    const daemon = Number(agent.said);
+    try {
+      expect(groupOf(daemon)).toBe(daemon);
+      expect(childrenOf(agent.child.pid as number)).toEqual([]);
+      process.kill(daemon, 'SIGTERM');
+      await agent.prompt(session, '[[say:still]]');
+      expect(groupOf(daemon)).toBe(daemon);
+    } finally {
+      process.kill(daemon, 'SIGKILL');
+    }
+  });
+
+  it('can take memory', async () => {
+    const session = await agent.newSession(cwd);
+    await agent.prompt(session, '[[eat:200]]');
+    const kibibytes = Number(execFileSync('ps', ['-o', 'rss=', '-p', String(agent.child.pid)], { encoding: 'utf8' }));
+    expect(kibibytes).toBeGreaterThan(200 * 1024);
+  });
+
+  it('can be noisy on stderr', async () => {
+    const session = await agent.newSession(cwd);
+    await agent.prompt(session, '[[noise:3]]');
+    await agent.until(() => Buffer.byteLength(agent.stderr) >= 3 * 1024);
+    expect(agent.stderr.split('\n').map((line) => Number.parseInt(line))).toEqual([1, 2, 3, NaN]);
+  });
+
   it('delivers a flood whole and in order', async () => {
     const session = await agent.newSession(cwd);
     await agent.prompt(session, '[[flood:2000]]');
@@ -121,6 +158,14 @@ describe('the demonstration', () => {
     expect(existsSync(join(cwd, 'hello-from-holdfast.md'))).toBe(false);
   });
 });
+
+function childrenOf(pid: number): number[] {
+  const lines = execFileSync('ps', ['-e', '-o', 'pid=,ppid=,stat='], { encoding: 'utf8' }).trim().split('\n');
+  const processes = lines.map((line) => line.trim().split(/\s+/));
+  return processes
+    .filter(([, parent, state]) => Number(parent) === pid && !state?.startsWith('Z'))
+    .map(([id]) => Number(id));
+}
 
 /** The process group of a process that runs. */
 function groupOf(pid: number): number {
