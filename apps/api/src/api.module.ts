@@ -9,6 +9,7 @@ import { persistence, SessionsModule } from '@holdfast/sessions';
 import type { ApiConfig } from './config.js';
 import { AgentsController } from './controllers/agents.controller.js';
 import { LogSubscriptionsController } from './controllers/log-subscriptions.controller.js';
+import { SessionInboxController } from './controllers/session-inbox.controller.js';
 import { SessionInteractionsController } from './controllers/session-interactions.controller.js';
 import { SessionLogController } from './controllers/session-log.controller.js';
 import { SessionQuestionsController } from './controllers/session-questions.controller.js';
@@ -17,6 +18,7 @@ import { SessionStreamsController } from './controllers/session-streams.controll
 import { SessionWatchController } from './controllers/session-watch.controller.js';
 import { SessionTranscriptsController } from './controllers/session-transcripts.controller.js';
 import { SessionsController } from './controllers/sessions.controller.js';
+import { TriggerDeliveriesController } from './controllers/trigger-deliveries.controller.js';
 import { logProviders } from './log/log.providers.js';
 
 /** The gateway: HTTP in, DTO out. */
@@ -35,17 +37,19 @@ export class ApiModule {
         QueueModule.forRoot({ postgresUrl: config.directUrl, redisUrl: config.REDIS_URL, queues: [] }),
         AuthModule.forRoot(),
         HttpModule.forRoot({ healthChecks: [DatabaseHealthCheck] }),
-        SessionsModule.forRoot(config.streams, config.log),
+        SessionsModule.forRoot(config.streams, config.log, config.push),
       ],
       controllers: [
         // Before SessionsController, whose `:session_id` would take their paths.
         SessionStreamsController,
+        SessionInboxController,
         SessionWatchController,
         SessionInteractionsController,
         SessionTranscriptsController,
         SessionRunnersController,
         SessionQuestionsController,
         AgentsController,
+        TriggerDeliveriesController,
         SessionsController,
         SessionLogController,
         LogSubscriptionsController,

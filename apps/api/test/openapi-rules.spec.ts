@@ -8,8 +8,8 @@ import { buildOpenApiDocument } from '../src/openapi.js';
 /** The verbs of docs/glossary.md. A new one is a decision: add it there too. */
 // prettier-ignore
 const VERBS = [
-  'append', 'beat', 'claim', 'complete', 'create', 'delete', 'edit', 'fetch', 'invoke', 'query', 'raise', 'read',
-  'register', 'resolve', 'respond', 'set', 'watch',
+  'append', 'beat', 'claim', 'complete', 'create', 'delete', 'detach', 'edit', 'fetch', 'invoke', 'kill', 'merge', 'query',
+  'raise', 'read', 'register', 'reorder', 'resolve', 'respond', 'set', 'watch', 'withdraw',
 ];
 
 /** Which tag the operations under a path have; the first that fits counts. */
@@ -23,6 +23,7 @@ const DOMAINS: [path: string, tag: string][] = [
   ['/v1/sessions/transcripts/', 'session-transcripts'],
   ['/v1/sessions/', 'sessions'],
   ['/v1/agents/', 'agents'],
+  ['/v1/triggers/', 'triggers'],
 ];
 
 const COMMON_CODES: Record<string, string[]> = {
@@ -130,11 +131,25 @@ describe('operations', () => {
     expectNone(operations.filter(({ path, tags }) => tags.length !== 1 || tags[0] !== domainOf(path)));
   });
 
-  it('require a credential, and those of runners the one of a runner', () => {
-    const scheme = ({ tags }: Operation) => (tags[0] === 'session-runners' ? 'runner_key' : 'user_key');
+  it("require a credential, and those of runners the key of a runner or a turn's credential", () => {
+    const schemes = ({ tags }: Operation) =>
+      tags[0] === 'session-runners' ? ['runner_key', 'turn_credential'] : ['user_key'];
+    const taken = ({ security = [] }: Operation) => security.flatMap((way) => Object.keys(way));
     expectNone(
-      operations.filter((operation) => !operation.security?.some((way) => Object.hasOwn(way, scheme(operation)))),
+      operations.filter(
+        (operation) =>
+          taken(operation).length === 0 || !taken(operation).every((scheme) => schemes(operation).includes(scheme)),
+      ),
     );
+  });
+
+  it('A4: take the key of a runner for nothing that is written for a turn', () => {
+    const withRunnerKey = operations.filter(({ security = [] }) => security.some((way) => 'runner_key' in way));
+    expect(withRunnerKey.map(({ operationId }) => operationId).sort()).toEqual([
+      'beat_session_turns',
+      'claim_session_turns',
+      'register_session_runner',
+    ]);
   });
 
   it('document the errors that any operation may answer', () => {

@@ -2,6 +2,8 @@ import { Command, InvalidArgumentError } from 'commander';
 import { answer, type AnswerOptions } from './commands/answer.js';
 import { attach, type AttachOptions } from './commands/attach.js';
 import { cancel } from './commands/cancel.js';
+import { inbox, type InboxOptions } from './commands/inbox.js';
+import { kill } from './commands/kill.js';
 import { run, type RunOptions } from './commands/run.js';
 import { sessions, type SessionsOptions } from './commands/sessions.js';
 import { transcript, type TranscriptOptions } from './commands/transcript.js';
@@ -31,6 +33,8 @@ export function createProgram(exit: (code: number) => void): Command {
     .argument('<prompt>', 'what the agent is asked')
     .option('--session <id>', 'go on with this session, or make it under this id')
     .option('--agent <name>', 'the agent to run; otherwise the one that the session ran last')
+    .option('--queue', 'while a turn is live, let the prompt wait for its end')
+    .option('--steer', 'while a turn is live, put the prompt in its place')
     .option('--detach', 'only start it, and print the id of the session')
     .action(withDesk<[string, RunOptions]>(run));
   program
@@ -51,6 +55,17 @@ export function createProgram(exit: (code: number) => void): Command {
     .description('end the live turn of a session; the session stays')
     .argument('<session>')
     .action(withDesk<[string]>(cancel));
+  program
+    .command('kill')
+    .description('end the live turn and withdraw what waits, whether its runner answers or not; the session stays')
+    .argument('<session>')
+    .action(withDesk<[string]>(kill));
+  program
+    .command('inbox')
+    .description('list the prompts that wait in a session, the next one first')
+    .argument('<session>')
+    .option('--withdraw <turn>', 'take this one out instead')
+    .action(withDesk<[string, InboxOptions]>(inbox));
   program
     .command('sessions')
     .description('list sessions, the newest first')
@@ -77,6 +92,7 @@ Examples:
   holdfast run "Show me what you can do"
   holdfast run "And now in French" --session run-20261121-k3v9qd
   holdfast run "Fix the failing test" --agent claude --detach
+  holdfast run "Then tidy up" --session run-20261121-k3v9qd --queue
   holdfast attach run-20261121-k3v9qd
   holdfast transcript run-20261121-k3v9qd --json`;
 

@@ -137,6 +137,83 @@ waiting for an answer: holdfast answer ${interaction_id} allow   (or deny, or al
     expect(await cancelled.ended).toMatchObject({ code: 130, out: expect.stringContaining('✗ cancelled') });
   });
 
+  it('lets a prompt wait, shows what waits, and withdraws it', async () => {
+    const first = start('run', 'One', '--session', 'busy');
+    const turn = await claimTurn();
+    await first.sees('> One');
+    expect(await run('run', 'Two', '--session', 'busy')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('(session_in_use)'),
+    });
+    const waiting = start('run', 'Two', '--session', 'busy', '--queue');
+    await waiting.sees('holdfast inbox busy');
+    expect((await run('run', 'Three', '--session', 'busy', '--queue', '--detach')).out).toBe('busy\n');
+    const [, two, three] = (await run('inbox', 'busy')).out.trimEnd().split('\n');
+    expect([two, three]).toEqual([expect.stringMatching(/^[-0-9a-f]{36} {2}Two$/), expect.stringMatching(/Three$/)]);
+
+    const id = three!.slice(0, 36);
+    expect(await run('inbox', 'busy', '--withdraw', id)).toEqual({
+      code: 0,
+      out: `turn ${id} is withdrawn\n`,
+      err: '',
+    });
+    await turn.complete('completed');
+    expect(await first.ended).toMatchObject({ code: 0 });
+    const second = await claimTurn();
+    await second.append(words('the second'));
+    await second.complete('completed');
+    const { code, out } = await waiting.ended;
+    expect(code).toBe(0);
+    expect(out.match(/✓ completed|> Two|the second/g)).toEqual(['✓ completed', '> Two', 'the second', '✓ completed']);
+    expect((await run('inbox', 'busy')).out).toBe('Nothing waits.\n');
+  });
+
+  it('says so when the prompt that it waits with never runs', async () => {
+    await run('run', 'One', '--session', 'taken-out', '--detach');
+    const waiting = start('run', 'Two', '--session', 'taken-out', '--queue');
+    await waiting.sees('holdfast inbox taken-out');
+    await run('kill', 'taken-out');
+    expect(await waiting.ended).toMatchObject({
+      code: 130,
+      out: expect.stringContaining('the prompt never ran: killed'),
+    });
+  });
+
+  it('puts a prompt in the place of the live turn', async () => {
+    const first = start('run', 'One', '--session', 'steered');
+    const turn = await claimTurn();
+    await first.sees('> One');
+    const steering = start('run', 'Instead', '--session', 'steered', '--steer');
+    await first.sees('stopping');
+    await turn.complete('cancelled');
+    expect(await first.ended).toMatchObject({ code: 130, out: expect.stringContaining('✗ superseded') });
+    await (await claimTurn()).complete('completed');
+    expect(await steering.ended).toMatchObject({ code: 0, out: expect.stringContaining('> Instead') });
+  });
+
+  it('kills what runs and what waits, though no runner answers', async () => {
+    const running = start('run', 'Hang', '--session', 'killed');
+    await claimTurn();
+    await running.sees('> Hang');
+    await run('run', 'Next', '--session', 'killed', '--queue', '--detach');
+    expect(await run('kill', 'killed')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^turn \S+ is cancelled\nturn \S+ is withdrawn\n$/),
+    });
+    expect((await running.ended).code).toBe(130);
+    expect((await run('kill', 'killed')).out).toBe('nothing ran, and nothing waited\n');
+  });
+
+  it.each([
+    ['run', ['--queue', '--steer', '--detach']],
+    ['kill', ['withdraw what waits']],
+    ['inbox', ['--withdraw <turn>']],
+  ])('tells with %s --help what there is', async (command, said) => {
+    const { code, out } = await run(command, '--help');
+    expect(code).toBe(0);
+    for (const words of said) expect(out.replace(/\s+/g, ' ')).toContain(words);
+  });
+
   it('lists sessions, as a table and for programs', async () => {
     await client().sessions.createSession({ session_id: 'listed', SessionCreate: { name: 'A name' } });
     expect((await run('sessions')).out).toMatch(/^listed\s+\d{4}-\d\d-\d\d \d\d:\d\d UTC {2}A name$/m);
@@ -157,6 +234,9 @@ waiting for an answer: holdfast answer ${interaction_id} allow   (or deny, or al
     ],
     [['answer', 'x', 'perhaps'], 'error: "perhaps" is no answer. Say allow, deny, always.\n'],
     [['run', ' '], 'error: The prompt is empty. Say what the agent is to do.\n'],
+    [['run', 'x', '--queue', '--steer'], 'error: Say --queue or --steer: a prompt waits, or it does not.\n'],
+    [['kill', 'nobody'], 'error: There is no session "nobody" in this project. (session_not_found)\n'],
+    [['inbox', 'nobody'], 'error: There is no session "nobody" in this project. (session_not_found)\n'],
   ])('says what is wrong with %j, and nothing else', async (args, err) => {
     expect(await run(...args)).toEqual({ code: 1, out: '', err });
   });

@@ -12,7 +12,8 @@ export async function playRunner(api: ApiProcess) {
   return async function claimTurn() {
     const claim = { replica_id, capacity: 1, wait_seconds: 10 };
     const { turns } = await runners.claimSessionTurns({ SessionTurnClaim: claim });
-    const { session_id, turn_id, epoch } = turns[0] as SessionTurnGrant;
+    const { session_id, turn_id, epoch, credential } = turns[0] as SessionTurnGrant;
+    const ofTurn = new HoldfastClient({ url: api.url, apiKey: credential }).runners;
     const turn = { session_id, turn_id, epoch };
     const beat = { ...turn, status: 'running' as const, agent_session_id: 'played' };
     await runners.beatSessionTurns({ SessionTurnBeats: { replica_id, turns: [beat] } });
@@ -26,7 +27,7 @@ export async function playRunner(api: ApiProcess) {
         const response = await fetch(`${api.url}/v1/stream/sessions/${session_id}/events`, {
           method: 'POST',
           headers: {
-            authorization: `Bearer ${api.runner_key}`,
+            authorization: `Bearer ${credential}`,
             'content-type': 'application/json',
             'producer-id': 'runner',
             'producer-epoch': String(epoch),
@@ -40,13 +41,13 @@ export async function playRunner(api: ApiProcess) {
         const options = [{ option_id: 'y', name: 'Yes', kind: 'allow_once' as const }];
         const request = { tool_call: { toolCallId: 'call', title }, options };
         const question = { ...turn, token: randomUUID(), kind: 'user_approval' as const, request };
-        const { interaction_id } = await runners.raiseSessionInteraction({ SessionInteractionRaise: question });
+        const { interaction_id } = await ofTurn.raiseSessionInteraction({ SessionInteractionRaise: question });
         return interaction_id;
       },
       complete: (
         status: 'completed' | 'failed' | 'cancelled',
         more: { error?: { code: string; message: string } } = {},
-      ) => runners.completeSessionTurn({ SessionTurnComplete: { ...turn, status, stop_reason: 'end_turn', ...more } }),
+      ) => ofTurn.completeSessionTurn({ SessionTurnComplete: { ...turn, status, stop_reason: 'end_turn', ...more } }),
     };
   };
 }

@@ -7,14 +7,22 @@ import { OutboxRelay, QueueModule } from '@holdfast/platform-queue';
 import { SignalsModule } from '@holdfast/platform-signals';
 import { TelemetryModule } from '@holdfast/platform-telemetry';
 import { persistence, SessionsModule } from '@holdfast/sessions';
+import { sessionsStreamsJobs } from '@holdfast/sessions-streams';
 import { sessionsTranscriptsJobs } from '@holdfast/sessions-transcripts';
+import { sessionsTriggersJobs } from '@holdfast/sessions-triggers';
 import type { WorkersConfig } from './config.js';
 import { LogMaintenance, LogMaintenanceConfig } from './log-maintenance.js';
 import { RecurringTasks } from './recurring-tasks.js';
 import { SubscriptionWakeUps } from './subscription-wake-ups.js';
+import { PushTurnsProcessor } from './processors/push-turns.processor.js';
 import { SessionTranscriptsProcessor } from './processors/session-transcripts.processor.js';
+import { TriggerDeliveriesProcessor } from './processors/trigger-deliveries.processor.js';
 
-const queues = [sessionsTranscriptsJobs.projectSessionTranscript.queue];
+const queues = [
+  sessionsTranscriptsJobs.projectSessionTranscript,
+  sessionsStreamsJobs.startPushTurn,
+  sessionsTriggersJobs.reconcileTriggerDelivery,
+].map(({ queue }) => queue);
 
 /** Jobs in, service calls out, and the tasks that recur. Over HTTP there are only probes and metrics. */
 @Module({})
@@ -32,10 +40,11 @@ export class WorkersModule {
         QueueModule.forRoot({ postgresUrl: config.directUrl, redisUrl: config.REDIS_URL, queues }),
         AuthModule.forRoot(),
         HttpModule.forRoot({ healthChecks: [DatabaseHealthCheck] }),
-        SessionsModule.forRoot(config.streams, {
-          ...DEFAULT_DURABLE_STREAMS_CONFIG,
-          allowLoopbackWebhooks: config.WEBHOOK_ALLOW_LOOPBACK,
-        }),
+        SessionsModule.forRoot(
+          config.streams,
+          { ...DEFAULT_DURABLE_STREAMS_CONFIG, allowLoopbackWebhooks: config.WEBHOOK_ALLOW_LOOPBACK },
+          config.push,
+        ),
       ],
       providers: [
         { provide: LogMaintenanceConfig, useValue: { retentionDays: config.LOG_RETENTION_DAYS } },
@@ -44,6 +53,8 @@ export class WorkersModule {
         RecurringTasks,
         SubscriptionWakeUps,
         SessionTranscriptsProcessor,
+        PushTurnsProcessor,
+        TriggerDeliveriesProcessor,
       ],
     };
   }

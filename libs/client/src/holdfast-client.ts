@@ -1,26 +1,46 @@
 import { throwingFetch, wholeJsonFetch } from './api-fetch.js';
+import { attendTurn, type AttendedTurn } from './attended-turn.js';
 import { AgentsApi } from './generated/apis/AgentsApi.js';
 import { SessionInteractionsApi } from './generated/apis/SessionInteractionsApi.js';
 import { SessionRunnersApi } from './generated/apis/SessionRunnersApi.js';
 import { SessionsApi } from './generated/apis/SessionsApi.js';
 import { SessionStreamsApi } from './generated/apis/SessionStreamsApi.js';
 import { SessionTranscriptsApi } from './generated/apis/SessionTranscriptsApi.js';
+import { TriggersApi } from './generated/apis/TriggersApi.js';
 import type { SessionInteraction } from './generated/models/SessionInteraction.js';
 import type { SessionInteractionRespond } from './generated/models/SessionInteractionRespond.js';
 import type { SessionStreamInvoke } from './generated/models/SessionStreamInvoke.js';
 import type { SessionStreamInvoked } from './generated/models/SessionStreamInvoked.js';
+import type { SessionStreamKilled } from './generated/models/SessionStreamKilled.js';
+import type { SessionTurn } from './generated/models/SessionTurn.js';
 import { Configuration } from './generated/runtime.js';
+import type { ConnectionOptions } from './keep-connected.js';
 import type { LogSource } from './log-connection.js';
 import { retryCommand, type CommandOptions } from './retry.js';
 import type { LoggedEvent, SessionEvent } from './session-event.js';
+import { eventsForWatcher, eventsOfTurn } from './turn-events.js';
 import { watchSessions, type WatchedEvent, type WatchedSession, type WatchOptions } from './session-watch.js';
 import { followLog, readLog, type FollowOptions, type ReadOptions } from './session-log.js';
+
+export type RunOptions = CommandOptions & ConnectionOptions;
+
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+/** A prompt of somebody who stays to watch its turn. */
+export type SessionPrompt = Omit<SessionStreamInvoke, 'detached' | 'start_within_ms' | 'if_not_started'> & {
+  prompt: string;
+};
 
 export interface HoldfastClientOptions {
   /** Where the api answers, for example `http://127.0.0.1:4300`. */
   url: string;
-  /** A key of the project; a runner's key for `runners`. */
-  apiKey: string;
+  /**
+   * A key of the project; for `runners` a runner's key, or the credential of a turn. A function is asked before every
+   * request: a turn's credential is renewed while the turn runs.
+   */
+  apiKey: string | (() => string);
   /** For proxies and tests. */
   fetch?: typeof fetch;
 }
@@ -35,15 +55,17 @@ export class HoldfastClient {
   readonly interactions: SessionInteractionsApi;
   readonly transcripts: SessionTranscriptsApi;
   readonly agents: AgentsApi;
-  /** What runners call; needs a runner's key. */
+  readonly triggers: TriggersApi;
+  /** What runners call: with a runner's key to get and keep turns, with a turn's credential to write for one. */
   readonly runners: SessionRunnersApi;
   private readonly url: string;
-  private readonly apiKey: string;
+  private readonly apiKey: () => string;
   private readonly send: typeof fetch;
 
   constructor(options: HoldfastClientOptions) {
     this.url = new URL(options.url).href.replace(/\/+$/, '');
-    this.apiKey = options.apiKey;
+    const { apiKey } = options;
+    this.apiKey = typeof apiKey === 'string' ? () => apiKey : apiKey;
     this.send = throwingFetch(options.fetch ?? ((input, init) => fetch(input, init)));
     const configuration = new Configuration({
       basePath: this.url,
@@ -57,19 +79,102 @@ export class HoldfastClient {
     this.interactions = new SessionInteractionsApi(configuration);
     this.transcripts = new SessionTranscriptsApi(configuration);
     this.agents = new AgentsApi(configuration);
+    this.triggers = new TriggersApi(configuration);
     this.runners = new SessionRunnersApi(configuration);
   }
 
   /**
-   * Starts a turn with `prompt`, cancels the live one without. Sent again when no answer comes, and done once.
-   * Errors: session_in_use, no_live_turn, agent_not_found.
+   * With a `prompt`: sends it, with `force` steers. Without: cancels the live turn, with `force` attaches to it. Answers
+   * with the turn as it is then: at once, or with `start_within_ms` or `if_not_started: 'withdraw'` when somebody runs it.
+   * Sent again when no answer comes, and done once. Errors: session_in_use, no_live_turn, agent_not_found, inbox_full, project_at_capacity, not_started.
    */
   invoke(command: SessionStreamInvoke, options: CommandOptions = {}): Promise<SessionStreamInvoked> {
+    // To withdraw at once what nobody could have taken yet is no command that anybody means.
+    const answersAtOnce = command.prompt !== undefined && command.if_not_started !== 'withdraw';
+    const waiting = answersAtOnce ? { start_within_ms: 0 } : {};
     return retryCommand(options, (key) =>
       this.streams.invokeSessionStream(
-        { SessionStreamInvoke: command, Idempotency_Key: key },
+        { SessionStreamInvoke: { ...waiting, ...command, detached: true }, Idempotency_Key: key },
         { signal: options.signal },
       ),
+    );
+  }
+
+  /**
+   * Sends a prompt, or with `force` steers, and stays as the watcher of its turn until that ends, `leave` is called or
+   * `signal` aborts; the turn then runs on. Its events are in the log. Sent again when no answer comes, and done once.
+   * Errors: those of `invoke` but not_started; too_many_viewers.
+   */
+  attendTurn(command: SessionPrompt, options: CommandOptions = {}): Promise<AttendedTurn> {
+    const invoke = this.log('/v1/sessions/streams/invoke');
+    return retryCommand(options, (key) => attendTurn(invoke, command, key, options.signal));
+  }
+
+  /**
+   * Attends a turn and gives its events until it ends, across restarts and failures like `followSession`. Who stops
+   * reading leaves the turn running. Errors as of `attendTurn`, before the first event.
+   */
+  async *run(command: SessionPrompt, options: RunOptions = {}): AsyncGenerator<LoggedEvent, void, undefined> {
+    const { invoked, leave } = await this.attendTurn(command, options);
+    const { session_id, turn_id, offset } = invoked;
+    try {
+      yield* eventsOfTurn(turn_id, this.followSession(session_id, { ...options, offset }));
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Becomes the watcher of the live turn and gives its events, from its start, until it ends or another watcher attaches;
+   * the one before is displaced at once. Who stops reading is detached. Errors: session_not_found, no_live_turn.
+   */
+  async *attach(session_id: string, options: RunOptions = {}): AsyncGenerator<LoggedEvent, void, undefined> {
+    const { turn_id, offset, watcher_id } = await this.invoke({ session_id, force: true }, options);
+    const events = this.followSession(session_id, { ...options, offset });
+    try {
+      yield* eventsForWatcher(watcher_id!, eventsOfTurn(turn_id, events));
+    } finally {
+      // Where that fails, it stays the watcher until the turn ends.
+      await this.detach(session_id, watcher_id!).catch(() => undefined);
+    }
+  }
+
+  /** Stops watching. Whether it watched until now: one that was displaced changes nothing. Errors: session_not_found. */
+  async detach(session_id: string, watcher_id: string, { signal }: CallOptions = {}): Promise<boolean> {
+    const { was_watching } = await retryCommand({ signal }, () =>
+      this.streams.detachSessionStream({ SessionStreamDetach: { session_id, watcher_id } }, { signal }),
+    );
+    return was_watching;
+  }
+
+  /** Ends the live turn and what waits, whether its runner answers or not. Errors: session_not_found. */
+  kill(session_id: string, { signal }: CallOptions = {}): Promise<SessionStreamKilled> {
+    return retryCommand({ signal }, () =>
+      this.streams.killSessionStream({ SessionStreamKill: { session_id } }, { signal }),
+    );
+  }
+
+  /** The prompts that wait in a session, the next one first. Errors: session_not_found. */
+  async *inbox(session_id: string, { signal }: CallOptions = {}): AsyncGenerator<SessionTurn, void, undefined> {
+    for (let cursor: string | undefined; ;) {
+      const page = await this.streams.querySessionInbox({ SessionInboxQuery: { session_id, cursor } }, { signal });
+      yield* page.data;
+      if (page.next_cursor === null) return;
+      cursor = page.next_cursor;
+    }
+  }
+
+  /** Gives the prompts that wait another order; all of them must be named. Errors: session_not_found, inbox_changed. */
+  async reorderInbox(session_id: string, turn_ids: string[], { signal }: CallOptions = {}): Promise<void> {
+    await retryCommand({ signal }, () =>
+      this.streams.reorderSessionInbox({ SessionInboxReorder: { session_id, turn_ids } }, { signal }),
+    );
+  }
+
+  /** Takes a prompt out that waits: its turn never runs. Errors: session_not_found, turn_not_found, not_in_inbox. */
+  withdraw(session_id: string, turn_id: string, { signal }: CallOptions = {}): Promise<SessionTurn> {
+    return retryCommand({ signal }, () =>
+      this.streams.withdrawSessionInbox({ SessionInboxWithdraw: { session_id, turn_id } }, { signal }),
     );
   }
 
@@ -126,8 +231,9 @@ export class HoldfastClient {
   }
 
   /**
-   * For runners: appends events, each one JSON text, as batch `seq` (0, 1, … per epoch) of the turn that owns the log. A
-   * repeated seq is taken once. Nothing is retried. Errors: stale_epoch, producer_sequence_gap.
+   * For owners of turns, under the turn's credential: appends events, each one JSON text, as batch `seq` (0, 1, … per
+   * epoch) of the turn. A repeated seq is taken once. Nothing is retried. Errors: stale_epoch, credential_scope,
+   * producer_sequence_gap.
    */
   async appendEvents(
     log_path: string,
@@ -150,7 +256,14 @@ export class HoldfastClient {
   }
 
   private log(path: string): LogSource {
-    return { url: this.url + path, headers: { Authorization: `Bearer ${this.apiKey}` }, fetch: this.send };
+    const { apiKey } = this;
+    return {
+      url: this.url + path,
+      get headers() {
+        return { Authorization: `Bearer ${apiKey()}` };
+      },
+      fetch: this.send,
+    };
   }
 }
 

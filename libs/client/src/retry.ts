@@ -26,6 +26,8 @@ export async function retryCommand<T>(options: CommandOptions, send: (key: strin
 
 /** Not known to have been done, or known not to: in both cases the key makes a second sending safe. */
 function mayHaveMissed(error: unknown): boolean {
+  // Known to have ended, and answered alike however often it is asked.
+  if (error instanceof HoldfastError && error.code === 'not_started') return false;
   if (error instanceof HoldfastError) return error.status === 502 || error.status === 503;
   return error instanceof HoldfastConnectionError;
 }

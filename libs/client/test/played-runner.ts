@@ -15,7 +15,8 @@ export async function playRunner(api: ApiProcess) {
         SessionTurnClaim: { replica_id, capacity: 1, wait_seconds: 5 },
       });
       const grant = turns[0] as SessionTurnGrant;
-      const { session_id, turn_id, epoch } = grant;
+      const { session_id, turn_id, epoch, credential } = grant;
+      const turn = new HoldfastClient({ url: api.url, apiKey: credential }).runners;
       let seq = 0;
 
       return {
@@ -29,7 +30,7 @@ export async function playRunner(api: ApiProcess) {
           const at = new Date().toISOString();
           const events = updates.map((data) => ({ type: 'agent.update', at, turn_id, data }));
           const headers = {
-            authorization: `Bearer ${api.runner_key}`,
+            authorization: `Bearer ${credential}`,
             'content-type': 'application/json',
             'producer-id': 'runner',
             'producer-epoch': String(epoch),
@@ -43,12 +44,12 @@ export async function playRunner(api: ApiProcess) {
         },
         ask(toolCall: Record<string, unknown>, options: { option_id: string; name: string; kind: 'allow_once' }[]) {
           const question = { kind: 'user_approval' as const, request: { tool_call: toolCall, options } };
-          return runners.raiseSessionInteraction({
+          return turn.raiseSessionInteraction({
             SessionInteractionRaise: { session_id, turn_id, epoch, token: randomUUID(), ...question },
           });
         },
         complete() {
-          return runners.completeSessionTurn({
+          return turn.completeSessionTurn({
             SessionTurnComplete: { session_id, turn_id, epoch, status: 'completed', stop_reason: 'end_turn' },
           });
         },

@@ -10,6 +10,7 @@ import {
   AgentSet,
   AgentsReader,
   AgentsService,
+  PushUrlRejected,
 } from '@holdfast/agents';
 import { CurrentPrincipal, Permit, type Principal } from '@holdfast/platform-auth';
 import { ApiProblems, CursorMalformed } from '@holdfast/platform-http';
@@ -27,7 +28,7 @@ export class AgentsController {
   @Permit('MANAGE_PROJECT')
   @ApiCreatedResponse({ type: Agent, description: 'Made.' })
   @ApiOkResponse({ type: Agent, description: 'It existed.' })
-  @ApiProblems()
+  @ApiProblems(PushUrlRejected)
   async setAgent(
     @CurrentPrincipal() { project_id, key_id }: Principal,
     @Param() { name }: AgentPath,

@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal, RunnerOnly, type Principal } from '@holdfast/platform-auth';
+import { CredentialScope, CurrentPrincipal, requireTurnScope, TurnOnly, type Principal } from '@holdfast/platform-auth';
 import { ApiProblems } from '@holdfast/platform-http';
 import { StaleEpoch } from '@holdfast/platform-postgres';
 import {
@@ -17,9 +17,9 @@ import {
 } from '@holdfast/sessions-interactions';
 import { TurnNotFound, TurnNotLive } from '@holdfast/sessions-streams';
 
-/** What runners call to put an agent's question to people. */
+/** What the owner of a turn calls to put its agent's question to people. */
 @ApiTags('session-runners')
-@RunnerOnly()
+@TurnOnly()
 @Controller('v1/admin/sessions/interactions')
 export class SessionQuestionsController {
   constructor(private readonly service: SessionInteractionsService) {}
@@ -28,24 +28,33 @@ export class SessionQuestionsController {
   @Post()
   @HttpCode(HttpStatus.OK)
   @ApiOkResponse({ type: SessionInteraction, description: 'The interaction.' })
-  @ApiProblems(StaleEpoch, TurnNotFound, TurnNotLive, InteractionTokenTaken, InteractionRequestTooLarge)
+  @ApiProblems(
+    CredentialScope,
+    StaleEpoch,
+    TurnNotFound,
+    TurnNotLive,
+    InteractionTokenTaken,
+    InteractionRequestTooLarge,
+  )
   raiseSessionInteraction(
-    @CurrentPrincipal() { project_id }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Body() { session_id, turn_id, epoch, ...question }: SessionInteractionRaise,
   ): Promise<SessionInteraction> {
-    return this.service.raise({ project_id, session_id, turn_id, epoch }, question);
+    requireTurnScope(principal, { session_id, turn_id, epoch });
+    return this.service.raise({ project_id: principal.project_id, session_id, turn_id, epoch }, question);
   }
 
   /** Says that the agent has taken the answer. */
   @Post(':interaction_id/resolve')
   @HttpCode(HttpStatus.OK)
   @ApiOkResponse({ type: SessionInteraction, description: 'The resolved interaction.' })
-  @ApiProblems(StaleEpoch, InteractionNotFound, InteractionNotAnswered, InteractionClosed)
+  @ApiProblems(CredentialScope, StaleEpoch, InteractionNotFound, InteractionNotAnswered, InteractionClosed)
   resolveSessionInteraction(
-    @CurrentPrincipal() { project_id }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param() { interaction_id }: SessionInteractionPath,
     @Body() fence: SessionInteractionResolve,
   ): Promise<SessionInteraction> {
-    return this.service.resolve({ project_id, ...fence }, interaction_id);
+    requireTurnScope(principal, fence);
+    return this.service.resolve({ project_id: principal.project_id, ...fence }, interaction_id);
   }
 }

@@ -1,51 +1,169 @@
-import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post, Req, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AgentNotFound, AgentRevisionNotFound } from '@holdfast/agents';
-import { CurrentPrincipal, Permit, type Principal } from '@holdfast/platform-auth';
-import { ApiProblems, CursorMalformed, IdempotencyKey } from '@holdfast/platform-http';
-import { IdempotencyKeyReused, SessionNotFound } from '@holdfast/platform-postgres';
-import { InvokeSessionFlow } from '@holdfast/sessions';
+import { TooManyViewers } from '@holdfast/durable-streams';
+import { CurrentPrincipal, Permit, requirePolicy, type Principal } from '@holdfast/platform-auth';
+import { ApiProblems, CursorMalformed, Draining, IdempotencyKey } from '@holdfast/platform-http';
+import { IdempotencyKeyReused, SessionNotFound, type SessionKey } from '@holdfast/platform-postgres';
+import { AwaitStartFlow, DetachWatcherFlow, InvokeSessionFlow, KillSessionFlow } from '@holdfast/sessions';
 import { SessionPath } from '@holdfast/sessions-directory';
 import {
+  commandOf,
+  InboxFull,
   NoLiveTurn,
+  NotStarted,
+  ProjectAtCapacity,
   SessionInUse,
+  SessionLiveness,
   SessionStream,
+  SessionStreamDetach,
+  SessionStreamDetached,
   SessionStreamInvoke,
   SessionStreamInvoked,
+  SessionStreamKill,
+  SessionStreamKilled,
+  SessionStreamPage,
+  SessionStreamQuery,
   SessionStreamsReader,
   SessionTurn,
   SessionTurnPage,
   SessionTurnPath,
   SessionTurnQuery,
   TurnNotFound,
+  type InvokedTurn,
 } from '@holdfast/sessions-streams';
+import { openRequest } from '../log/open-request.js';
+import { TurnViews } from '../log/turn-views.js';
+
+const EXAMPLE = `event: invoked
+data:{"mode":"send","session_id":"s-1","turn_id":"0190b0e0-0000-7000-8000-000000000000","status":"queued"}
+
+event: data
+data:[{"type":"turn.queued","turn_id":"0190b0e0-0000-7000-8000-000000000000","data":{"prompt":"Hi"}}]
+
+event: control
+data:{"streamNextOffset":"0000000000000007_0000000000000042","upToDate":true}
+`;
 
 @ApiTags('session-streams')
 @Controller('v1/sessions/streams')
 export class SessionStreamsController {
   constructor(
     private readonly invokeFlow: InvokeSessionFlow,
+    private readonly awaitStart: AwaitStartFlow,
+    private readonly killFlow: KillSessionFlow,
+    private readonly detachFlow: DetachWatcherFlow,
     private readonly reader: SessionStreamsReader,
+    private readonly turnViews: TurnViews,
+    private readonly draining: Draining,
   ) {}
 
   /**
-   * With a prompt: sends it as a new turn, and answers when the turn is in line. Follow the session's log to see it run.
-   * Without a prompt: cancels the live turn; the session stays usable.
+   * Sends, steers, cancels or attaches (docs/reference/turns.md). A cancel, and whatever is detached, is answered with the
+   * state of the turn; otherwise the answer is its events, which takes VIEW_SESSIONS
+   * too, and closing the connection changes nothing for the turn.
    */
   @Post('invoke')
   @HttpCode(HttpStatus.ACCEPTED)
   @Permit('RUN_SESSIONS')
-  @ApiAcceptedResponse({ type: SessionStreamInvoked, description: 'The turn is in line, or is being stopped.' })
-  @ApiProblems(SessionInUse, NoLiveTurn, SessionNotFound, AgentNotFound, AgentRevisionNotFound, IdempotencyKeyReused)
-  invokeSessionStream(
+  @ApiAcceptedResponse({
+    type: SessionStreamInvoked,
+    description: 'The command is taken; `status` says how far the turn is.',
+  })
+  @ApiOkResponse({
+    description:
+      'Not detached: Server-Sent Events. `invoked` carries what the command did, as a SessionStreamInvoked; `data` and ' +
+      '`control` the events of the turn with the offset after them, as the log has them; `displaced` says that another ' +
+      'watcher came. It ends after the last event of the turn.',
+    content: { 'text/event-stream': { schema: { type: 'string' }, example: EXAMPLE } },
+  })
+  @ApiProblems(
+    SessionInUse,
+    NoLiveTurn,
+    SessionNotFound,
+    AgentNotFound,
+    AgentRevisionNotFound,
+    IdempotencyKeyReused,
+    ProjectAtCapacity,
+    InboxFull,
+    NotStarted,
+    TooManyViewers,
+  )
+  async invokeSessionStream(
     @CurrentPrincipal() principal: Principal,
     @Body() invoke: SessionStreamInvoke,
     @IdempotencyKey() key: string | undefined,
-  ): Promise<SessionStreamInvoked> {
-    return this.invokeFlow.run(principal, invoke, key);
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const session = { project_id: principal.project_id, session_id: invoke.session_id };
+    const run = () => this.invokeFlow.run(principal, invoke, key);
+    if (invoke.detached || commandOf(invoke) === 'cancel') {
+      await reply.send(await this.stateOf(session, await run(), invoke, request));
+    } else {
+      requirePolicy({ for: 'user', permission: 'VIEW_SESSIONS' }, principal);
+      await this.turnViews.serve(request, reply, session, async () => this.reader.fetchInvoked(session, await run()));
+    }
   }
 
-  /** Turns of a session, newest first. */
+  private async stateOf(
+    session: SessionKey,
+    invoked: InvokedTurn,
+    invoke: SessionStreamInvoke,
+    request: FastifyRequest,
+  ): Promise<SessionStreamInvoked> {
+    const waiting = openRequest(request.raw, this.draining);
+    try {
+      return await this.awaitStart.run(session, invoked, invoke, waiting.signal);
+    } finally {
+      waiting.done();
+    }
+  }
+
+  /** Leaves a turn that one watches. It runs on; one that was displaced changes nothing. */
+  @Post('detach')
+  @HttpCode(HttpStatus.OK)
+  @Permit('RUN_SESSIONS')
+  @ApiOkResponse({ type: SessionStreamDetached, description: 'Nobody watches under this name any more.' })
+  @ApiProblems(SessionNotFound)
+  async detachSessionStream(
+    @CurrentPrincipal() { project_id }: Principal,
+    @Body() { session_id, watcher_id }: SessionStreamDetach,
+  ): Promise<SessionStreamDetached> {
+    return { session_id, was_watching: await this.detachFlow.run({ project_id, session_id }, watcher_id) };
+  }
+
+  /**
+   * Ends the live turn at once and withdraws what waits, whether a runner answers or not; its sandbox is torn down. The
+   * session stays, and a prompt starts it again. Again changes nothing.
+   */
+  @Post('kill')
+  @HttpCode(HttpStatus.OK)
+  @Permit('RUN_SESSIONS')
+  @ApiOkResponse({ type: SessionStreamKilled, description: 'What was ended.' })
+  @ApiProblems(SessionNotFound)
+  killSessionStream(
+    @CurrentPrincipal() principal: Principal,
+    @Body() { session_id }: SessionStreamKill,
+  ): Promise<SessionStreamKilled> {
+    return this.killFlow.run(principal, session_id);
+  }
+
+  /** Streams of the project with their live facts, by session id. */
+  @Post('query')
+  @HttpCode(HttpStatus.OK)
+  @Permit('VIEW_SESSIONS')
+  @ApiOkResponse({ type: SessionStreamPage, description: 'A page of streams.' })
+  @ApiProblems(CursorMalformed)
+  querySessionStreams(
+    @CurrentPrincipal() { project_id }: Principal,
+    @Body() query: SessionStreamQuery,
+  ): Promise<SessionStreamPage> {
+    return this.reader.queryStreams(project_id, query);
+  }
+
+  /** Turns of a session that went in line, newest first. What waits is in its inbox. */
   @Post('turns/query')
   @HttpCode(HttpStatus.OK)
   @Permit('VIEW_SESSIONS')
@@ -58,6 +176,7 @@ export class SessionStreamsController {
     return this.reader.queryTurns(project_id, query);
   }
 
+  /** A turn, also one that waits in the inbox. */
   @Get('turns/:turn_id')
   @Permit('VIEW_SESSIONS')
   @ApiOkResponse({ type: SessionTurn, description: 'The turn.' })
@@ -79,5 +198,17 @@ export class SessionStreamsController {
     @Param() { session_id }: SessionPath,
   ): Promise<SessionStream> {
     return this.reader.fetchStream({ project_id, session_id });
+  }
+
+  /** Whether somebody runs the session now. */
+  @Get(':session_id/liveness')
+  @Permit('VIEW_SESSIONS')
+  @ApiOkResponse({ type: SessionLiveness, description: 'What is true at this moment.' })
+  @ApiProblems(SessionNotFound)
+  fetchSessionLiveness(
+    @CurrentPrincipal() { project_id }: Principal,
+    @Param() { session_id }: SessionPath,
+  ): Promise<SessionLiveness> {
+    return this.reader.fetchLiveness({ project_id, session_id });
   }
 }

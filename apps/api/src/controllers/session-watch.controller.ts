@@ -12,6 +12,7 @@ import {
 } from '@holdfast/sessions-streams';
 import { LiveViews } from '../log/live-views.js';
 import { sessionWatchFrames } from '../log/session-watch-frames.js';
+import { takeOver } from '../log/take-over.js';
 
 const EXAMPLE = `event: data
 data: {"session_id":"s-1","next_offset":"0000000000000007_0000000000000042","up_to_date":true,"events":[{"type":"turn.queued"}]}
@@ -75,12 +76,4 @@ export class SessionWatchController {
       }),
     );
   }
-}
-
-/** From here on the response is ours alone; what hooks have put into its head stays. */
-function takeOver(reply: FastifyReply): void {
-  for (const [name, value] of Object.entries(reply.getHeaders())) {
-    if (value !== undefined) reply.raw.setHeader(name, value);
-  }
-  reply.hijack();
 }

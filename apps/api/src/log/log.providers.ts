@@ -6,6 +6,7 @@ import { OwnStreams } from './own-streams.js';
 import { PublicUrl } from './public-url.js';
 import { SessionLogs } from './session-logs.js';
 import { LONG_POLL_MS, StreamReading } from './stream-reading.js';
+import { TurnViews } from './turn-views.js';
 import { ViewerLimit } from './viewer-limit.js';
 
 export interface LogOverHttp {
@@ -21,6 +22,7 @@ export const logProviders = ({ longPollMs, maxViewers, publicUrl }: LogOverHttp)
   SessionLogs,
   StreamReading,
   LiveViews,
+  TurnViews,
   { provide: PublicUrl, useValue: new PublicUrl(publicUrl) },
   { provide: LONG_POLL_MS, useValue: longPollMs },
   {

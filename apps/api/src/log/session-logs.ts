@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
 import { LogReader, StreamNotFound, StreamReserved, type LogKey } from '@holdfast/durable-streams';
+import { requireTurnScope } from '@holdfast/platform-auth';
 import { readBody, writeHead, type DirectRequest, type DirectRoute } from '@holdfast/platform-http';
 import { SESSION_ID_PATTERN } from '@holdfast/platform-postgres';
 import {
@@ -17,7 +18,7 @@ import { appendHeaders, headHeaders } from './stream-headers.js';
 import { streamPathOf } from './stream-path.js';
 import { StreamReading } from './stream-reading.js';
 
-/** The logs of sessions and runners: read by whoever may, written by the runner that owns the turn, and nothing else. */
+/** The logs of sessions and runners: read by whoever may, written by the turn that runs, and nothing else. */
 @Injectable()
 export class SessionLogs {
   constructor(
@@ -32,7 +33,7 @@ export class SessionLogs {
     methods: {
       GET: { policy: { for: 'user', permission: 'VIEW_SESSIONS' }, handle: (...args) => this.readSessionLog(...args) },
       HEAD: { policy: { for: 'user', permission: 'VIEW_SESSIONS' }, handle: (...args) => this.headSessionLog(...args) },
-      POST: { policy: { for: 'runner' }, handle: (...args) => this.appendSessionLog(...args) },
+      POST: { policy: { for: 'turn' }, handle: (...args) => this.appendSessionLog(...args) },
       PUT: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
       DELETE: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
     },
@@ -41,7 +42,7 @@ export class SessionLogs {
   readonly controlLog: DirectRoute = {
     name: '/v1/stream/runners/:replica_id/control',
     methods: {
-      GET: { policy: { for: 'runner' }, handle: (...args) => this.readControlLog(...args) },
+      GET: { policy: { for: 'runner-or-turn' }, handle: (...args) => this.readControlLog(...args) },
       PUT: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
       POST: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
       DELETE: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
@@ -61,16 +62,23 @@ export class SessionLogs {
   private async appendSessionLog(request: DirectRequest, response: ServerResponse): Promise<void> {
     const session = { project_id: request.principal.project_id, session_id: sessionIdOf(request) };
     const producer = parseProducer(request.raw.headers, RUNNER_PRODUCER_ID);
-    const outcome = await this.log.appendAsRunner(session, parseRunnerEvents(await readBody(request.raw)), producer);
+    requireTurnScope(request.principal, { session_id: session.session_id, epoch: producer.epoch });
+    const events = parseRunnerEvents(await readBody(request.raw));
+    requireTurnScope(request.principal, { turn_id: events.turn_id });
+    const outcome = await this.log.appendAsRunner(session, events, producer);
     if (outcome.kind === 'refused') throw outcome.error;
     writeHead(response, outcome.kind === 'duplicate' ? 204 : 200, appendHeaders(outcome, producer)).end();
   }
 
-  /** The commands of a runner's replica. */
+  /** The commands of a runner's replica, or of a pushed turn, which is its own owner. */
   private async readControlLog(request: DirectRequest, response: ServerResponse): Promise<void> {
-    const { project_id, key_id } = request.principal;
+    const { principal } = request;
+    const { project_id, key_id } = principal;
     const replica_id = secondSegmentOf(request);
-    const isMine = isUUID(replica_id) && (await this.claims.isRegistered({ project_id, replica_id, key_id }));
+    requireTurnScope(principal, { replica_id });
+    const isMine =
+      principal.kind === 'turn' ||
+      (isUUID(replica_id) && (await this.claims.isRegistered({ project_id, replica_id, key_id })));
     if (!isMine) throw StreamNotFound({ path: controlLogPath(replica_id) });
     await this.reading.read({ project_id, path: controlLogPath(replica_id) }, request, response);
   }

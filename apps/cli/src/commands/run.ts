@@ -1,14 +1,17 @@
 import { randomInt } from 'node:crypto';
+import type { SessionTurnStatus } from '@holdfast/client';
 import { placeIn } from '../offsets.js';
 import { oneLine } from '../render/printable.js';
 import { EXIT_CODES } from '../render/turn-end.js';
-import { SessionScreen, type Desk } from '../terminal/session-screen.js';
+import { SessionScreen, type Desk, type Watch } from '../terminal/session-screen.js';
 import { UsageError } from '../usage-error.js';
 import { DETACHED, noteDetached } from './detach.js';
 
 export interface RunOptions {
   session?: string;
   agent?: string;
+  queue?: boolean;
+  steer?: boolean;
   detach?: boolean;
 }
 
@@ -20,6 +23,7 @@ const NAME_LENGTH = 80;
 export async function run(desk: Desk, prompt: string, options: RunOptions): Promise<number> {
   const { client, cursors, terminal } = desk;
   if (!prompt.trim()) throw new UsageError('The prompt is empty. Say what the agent is to do.');
+  if (options.queue && options.steer) throw new UsageError('Say --queue or --steer: a prompt waits, or it does not.');
   // Otherwise a misspelt agent would leave an empty session behind.
   if (options.agent) await client.agents.fetchAgent({ name: options.agent });
   const session_id = options.session ?? mintSessionId(new Date());
@@ -31,14 +35,33 @@ export async function run(desk: Desk, prompt: string, options: RunOptions): Prom
   await cursors.write(session_id, offset);
 
   const agent = options.agent ? { name: options.agent } : undefined;
-  const { turn_id } = await client.invoke({ session_id, prompt, agent });
+  const command = {
+    session_id,
+    prompt,
+    agent,
+    ...(options.queue && { on_busy: 'queue' as const }),
+    force: options.steer,
+  };
   if (options.detach) {
+    await client.invoke(command);
     terminal.write(`${session_id}\n`);
     return 0;
   }
+  // On the line until the end, so that the turn counts as watched.
+  const { invoked, leave } = await client.attendTurn(command);
+  try {
+    return await show(desk, { session_id, turn_id: invoked.turn_id, offset, tail, questions: [] }, invoked.status);
+  } finally {
+    leave();
+  }
+}
+
+async function show(desk: Desk, watch: Watch, status: SessionTurnStatus): Promise<number> {
+  const { session_id } = watch;
   const screen = new SessionScreen(desk);
   screen.note(`session ${session_id}`);
-  const end = await screen.watch({ session_id, turn_id, offset, tail, questions: [] });
+  if (status === 'inbox') screen.note(`the prompt waits for the live turn: ${desk.program} inbox ${session_id}`);
+  const end = await screen.watch(watch);
   if (end) return EXIT_CODES[end];
   noteDetached(screen, desk.program, session_id);
   return DETACHED;

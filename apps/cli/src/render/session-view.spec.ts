@@ -109,9 +109,20 @@ describe('what a session looks like', () => {
       '✗ failed · 3 tokens (1 in, 2 out) · It exited. (agent_exited)',
     ],
     ['turn.cancelled', { stop_reason: 'cancelled' }, '✗ cancelled'],
+    ['turn.superseded', { stop_reason: 'superseded' }, '✗ superseded'],
     ['turn.lost', { error: { code: 'owner_lost', message: 'Gone.' } }, '✗ lost · Gone. (owner_lost)'],
   ])('ends with %s', (type, data, line) => {
     expect(shown([event(type, data)])).toBe(`${line}\n`);
+  });
+
+  it('tells of a prompt that waits, and ends nothing when that is withdrawn', () => {
+    expect(shown([event('turn.inbox', { prompt: 'Later.' })])).toBe('waiting: Later.\n');
+    expect(shown([event('turn.cancelled', { stop_reason: 'withdrawn', from: 'inbox' })])).toBe('');
+  });
+
+  it('shows a prompt that the live turn took like one of its own', () => {
+    const prompt = { prompt: 'Also this.', agent: { name: 'scripted', revision: 1 } };
+    expect(shown([event('turn.merged', { into_turn_id: 't', ...prompt })])).toBe(shown([event('turn.queued', prompt)]));
   });
 
   it('lets no control character of an agent reach the terminal', () => {
@@ -132,7 +143,7 @@ describe('what a session looks like', () => {
   });
 
   it('shows nothing for what it does not know, and takes any shape', () => {
-    expect(shown([event('turn.paused', {}), update('moon_phase', {}), event('agent.update', {})])).toBe('');
+    expect(shown([event('turn.dreamt', {}), update('moon_phase', {}), event('agent.update', {})])).toBe('');
     expect(() =>
       shown([update('plan', { entries: 7 }), words(undefined as never), tool(null as never, {})]),
     ).not.toThrow();

@@ -27,7 +27,8 @@ export function showEvent(view: SessionView, event: SessionEvent, style: Style):
   if (event.type === 'agent.update') return showUpdate(view, event.data, style);
   if (event.type === 'interaction.requested') return showQuestion(view, event.data['request'], style);
   const end = turnEndOf(event.type);
-  if (end) {
+  // A prompt that waited, or that the live turn took: that goes on.
+  if (end && end !== 'merged' && event.data['from'] !== 'inbox') {
     const { page, text } = line(view.page, turnEndLine(end, event.data, style), { gap: true });
     return { view: { page, toolCalls: {} }, text };
   }
@@ -50,7 +51,10 @@ export function showQuestion({ page, toolCalls }: SessionView, request: unknown,
 function showFact(page: Page, { type, data }: SessionEvent, style: Style): Printed {
   switch (type) {
     case 'turn.queued':
+    case 'turn.merged':
       return lines(page, promptLines(data, style), { gap: true });
+    case 'turn.inbox':
+      return line(page, style.dim(`waiting: ${oneLine(string(data['prompt']))}`));
     case 'turn.attempt_lost':
       return line(page, style.attention(`! the runner was lost${data['requeued'] ? '; another one will go on' : ''}`));
     case 'turn.stopping':

@@ -2,16 +2,24 @@ import { oneLine } from './printable.js';
 import type { Style } from './style.js';
 import { record, string } from './wire.js';
 
-export type TurnEnd = 'completed' | 'failed' | 'cancelled' | 'lost';
+export type TurnEnd = 'completed' | 'failed' | 'cancelled' | 'superseded' | 'merged' | 'paused' | 'lost';
 
-const END = /^turn\.(completed|failed|cancelled|lost)$/;
+const END = /^turn\.(completed|failed|cancelled|superseded|merged|paused|lost)$/;
 
 /** How the turn ended, if this is the type of the event that says so. */
 export function turnEndOf(type: string): TurnEnd | undefined {
   return END.exec(type)?.[1] as TurnEnd | undefined;
 }
 
-export const EXIT_CODES: Record<TurnEnd, number> = { completed: 0, failed: 1, lost: 1, cancelled: 130 };
+export const EXIT_CODES: Record<TurnEnd, number> = {
+  completed: 0,
+  merged: 0,
+  paused: 0,
+  failed: 1,
+  lost: 1,
+  cancelled: 130,
+  superseded: 130,
+};
 
 /** One line that says how a turn ended, from the `data` of its end, and why when it went wrong. */
 export function turnEndLine(end: TurnEnd, data: unknown, style: Style): string {

@@ -1,8 +1,10 @@
 import type { ConnectionState, HoldfastClient, LoggedEvent, SessionInteraction } from '@holdfast/client';
 import type { CursorStore } from '../cursor-store.js';
+import { oneLine } from '../render/printable.js';
 import { emptyView, showEvent, showNote, showQuestion, type SessionView, type Shown } from '../render/session-view.js';
 import type { Style } from '../render/style.js';
 import { turnEndOf, type TurnEnd } from '../render/turn-end.js';
+import { record, string } from '../render/wire.js';
 import { onInterrupt } from './interrupts.js';
 import { QuestionDesk } from './question-desk.js';
 import type { Terminal } from './terminal.js';
@@ -57,6 +59,7 @@ export class SessionScreen {
         cursor.moveTo(next);
         desk.see(event);
         const end = event.turn_id === turn_id ? turnEndOf(event.type) : undefined;
+        if (end && event.data['from'] === 'inbox') this.note(`the prompt never ran: ${reasonOf(event.data)}`);
         if (end) return end;
         if (!isLive && next >= tail) {
           isLive = true;
@@ -104,3 +107,6 @@ export class SessionScreen {
     this.isDisconnected = status === 'reconnecting';
   }
 }
+
+const reasonOf = ({ stop_reason, error }: Record<string, unknown>) =>
+  oneLine(string(stop_reason) || string(record(error)['message']));

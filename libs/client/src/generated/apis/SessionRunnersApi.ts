@@ -69,10 +69,20 @@ import {
     SessionTurnCompleteToJSON,
 } from '../models/SessionTurnComplete.js';
 import {
+    type SessionTurnDetach,
+    SessionTurnDetachFromJSON,
+    SessionTurnDetachToJSON,
+} from '../models/SessionTurnDetach.js';
+import {
     type SessionTurnGrants,
     SessionTurnGrantsFromJSON,
     SessionTurnGrantsToJSON,
 } from '../models/SessionTurnGrants.js';
+import {
+    type SessionTurnMerge,
+    SessionTurnMergeFromJSON,
+    SessionTurnMergeToJSON,
+} from '../models/SessionTurnMerge.js';
 
 export interface BeatSessionTurnsRequest {
     SessionTurnBeats: SessionTurnBeats;
@@ -84,6 +94,14 @@ export interface ClaimSessionTurnsRequest {
 
 export interface CompleteSessionTurnRequest {
     SessionTurnComplete: SessionTurnComplete;
+}
+
+export interface DetachSessionTurnRequest {
+    SessionTurnDetach: SessionTurnDetach;
+}
+
+export interface MergeSessionTurnRequest {
+    SessionTurnMerge: SessionTurnMerge;
 }
 
 export interface RaiseSessionInteractionRequest {
@@ -121,6 +139,14 @@ export class SessionRunnersApi extends runtime.BaseAPI {
 
         headerParameters['Content-Type'] = 'application/json';
 
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("turn_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
         if (this.configuration && this.configuration.accessToken) {
             const token = this.configuration.accessToken;
             const tokenString = await token("runner_key", []);
@@ -229,7 +255,7 @@ export class SessionRunnersApi extends runtime.BaseAPI {
 
         if (this.configuration && this.configuration.accessToken) {
             const token = this.configuration.accessToken;
-            const tokenString = await token("runner_key", []);
+            const tokenString = await token("turn_credential", []);
 
             if (tokenString) {
                 headerParameters["Authorization"] = `Bearer ${tokenString}`;
@@ -264,6 +290,112 @@ export class SessionRunnersApi extends runtime.BaseAPI {
     }
 
     /**
+     * Creates request options for detachSessionTurn without sending the request
+     */
+    async detachSessionTurnRequestOpts(requestParameters: DetachSessionTurnRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionTurnDetach'] == null) {
+            throw new runtime.RequiredError(
+                'SessionTurnDetach',
+                'Required parameter "SessionTurnDetach" was null or undefined when calling detachSessionTurn().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("turn_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/admin/sessions/streams/detach`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionTurnDetachToJSON(requestParameters['SessionTurnDetach']),
+        };
+    }
+
+    /**
+     */
+    async detachSessionTurnRaw(requestParameters: DetachSessionTurnRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionTurn>> {
+        const requestOptions = await this.detachSessionTurnRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionTurnFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async detachSessionTurn(requestParameters: DetachSessionTurnRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionTurn> {
+        const response = await this.detachSessionTurnRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for mergeSessionTurn without sending the request
+     */
+    async mergeSessionTurnRequestOpts(requestParameters: MergeSessionTurnRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionTurnMerge'] == null) {
+            throw new runtime.RequiredError(
+                'SessionTurnMerge',
+                'Required parameter "SessionTurnMerge" was null or undefined when calling mergeSessionTurn().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("turn_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/admin/sessions/streams/merge`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionTurnMergeToJSON(requestParameters['SessionTurnMerge']),
+        };
+    }
+
+    /**
+     */
+    async mergeSessionTurnRaw(requestParameters: MergeSessionTurnRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionTurn>> {
+        const requestOptions = await this.mergeSessionTurnRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionTurnFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async mergeSessionTurn(requestParameters: MergeSessionTurnRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionTurn> {
+        const response = await this.mergeSessionTurnRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
      * Creates request options for raiseSessionInteraction without sending the request
      */
     async raiseSessionInteractionRequestOpts(requestParameters: RaiseSessionInteractionRequest): Promise<runtime.RequestOpts> {
@@ -282,7 +414,7 @@ export class SessionRunnersApi extends runtime.BaseAPI {
 
         if (this.configuration && this.configuration.accessToken) {
             const token = this.configuration.accessToken;
-            const tokenString = await token("runner_key", []);
+            const tokenString = await token("turn_credential", []);
 
             if (tokenString) {
                 headerParameters["Authorization"] = `Bearer ${tokenString}`;
@@ -395,7 +527,7 @@ export class SessionRunnersApi extends runtime.BaseAPI {
 
         if (this.configuration && this.configuration.accessToken) {
             const token = this.configuration.accessToken;
-            const tokenString = await token("runner_key", []);
+            const tokenString = await token("turn_credential", []);
 
             if (tokenString) {
                 headerParameters["Authorization"] = `Bearer ${tokenString}`;

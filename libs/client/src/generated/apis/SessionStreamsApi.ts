@@ -19,10 +19,50 @@ import {
     ProblemToJSON,
 } from '../models/Problem.js';
 import {
+    type SessionInbox,
+    SessionInboxFromJSON,
+    SessionInboxToJSON,
+} from '../models/SessionInbox.js';
+import {
+    type SessionInboxPage,
+    SessionInboxPageFromJSON,
+    SessionInboxPageToJSON,
+} from '../models/SessionInboxPage.js';
+import {
+    type SessionInboxQuery,
+    SessionInboxQueryFromJSON,
+    SessionInboxQueryToJSON,
+} from '../models/SessionInboxQuery.js';
+import {
+    type SessionInboxReorder,
+    SessionInboxReorderFromJSON,
+    SessionInboxReorderToJSON,
+} from '../models/SessionInboxReorder.js';
+import {
+    type SessionInboxWithdraw,
+    SessionInboxWithdrawFromJSON,
+    SessionInboxWithdrawToJSON,
+} from '../models/SessionInboxWithdraw.js';
+import {
+    type SessionLiveness,
+    SessionLivenessFromJSON,
+    SessionLivenessToJSON,
+} from '../models/SessionLiveness.js';
+import {
     type SessionStream,
     SessionStreamFromJSON,
     SessionStreamToJSON,
 } from '../models/SessionStream.js';
+import {
+    type SessionStreamDetach,
+    SessionStreamDetachFromJSON,
+    SessionStreamDetachToJSON,
+} from '../models/SessionStreamDetach.js';
+import {
+    type SessionStreamDetached,
+    SessionStreamDetachedFromJSON,
+    SessionStreamDetachedToJSON,
+} from '../models/SessionStreamDetached.js';
 import {
     type SessionStreamInvoke,
     SessionStreamInvokeFromJSON,
@@ -33,6 +73,26 @@ import {
     SessionStreamInvokedFromJSON,
     SessionStreamInvokedToJSON,
 } from '../models/SessionStreamInvoked.js';
+import {
+    type SessionStreamKill,
+    SessionStreamKillFromJSON,
+    SessionStreamKillToJSON,
+} from '../models/SessionStreamKill.js';
+import {
+    type SessionStreamKilled,
+    SessionStreamKilledFromJSON,
+    SessionStreamKilledToJSON,
+} from '../models/SessionStreamKilled.js';
+import {
+    type SessionStreamPage,
+    SessionStreamPageFromJSON,
+    SessionStreamPageToJSON,
+} from '../models/SessionStreamPage.js';
+import {
+    type SessionStreamQuery,
+    SessionStreamQueryFromJSON,
+    SessionStreamQueryToJSON,
+} from '../models/SessionStreamQuery.js';
 import {
     type SessionTurn,
     SessionTurnFromJSON,
@@ -49,6 +109,14 @@ import {
     SessionTurnQueryToJSON,
 } from '../models/SessionTurnQuery.js';
 
+export interface DetachSessionStreamRequest {
+    SessionStreamDetach: SessionStreamDetach;
+}
+
+export interface FetchSessionLivenessRequest {
+    session_id: string;
+}
+
 export interface FetchSessionStreamRequest {
     session_id: string;
 }
@@ -62,14 +130,138 @@ export interface InvokeSessionStreamRequest {
     Idempotency_Key?: string;
 }
 
+export interface KillSessionStreamRequest {
+    SessionStreamKill: SessionStreamKill;
+}
+
+export interface QuerySessionInboxRequest {
+    SessionInboxQuery: SessionInboxQuery;
+}
+
+export interface QuerySessionStreamsRequest {
+    SessionStreamQuery: SessionStreamQuery;
+}
+
 export interface QuerySessionTurnsRequest {
     SessionTurnQuery: SessionTurnQuery;
+}
+
+export interface ReorderSessionInboxRequest {
+    SessionInboxReorder: SessionInboxReorder;
+}
+
+export interface WithdrawSessionInboxRequest {
+    SessionInboxWithdraw: SessionInboxWithdraw;
 }
 
 /**
  * 
  */
 export class SessionStreamsApi extends runtime.BaseAPI {
+
+    /**
+     * Creates request options for detachSessionStream without sending the request
+     */
+    async detachSessionStreamRequestOpts(requestParameters: DetachSessionStreamRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionStreamDetach'] == null) {
+            throw new runtime.RequiredError(
+                'SessionStreamDetach',
+                'Required parameter "SessionStreamDetach" was null or undefined when calling detachSessionStream().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/streams/detach`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionStreamDetachToJSON(requestParameters['SessionStreamDetach']),
+        };
+    }
+
+    /**
+     */
+    async detachSessionStreamRaw(requestParameters: DetachSessionStreamRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionStreamDetached>> {
+        const requestOptions = await this.detachSessionStreamRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionStreamDetachedFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async detachSessionStream(requestParameters: DetachSessionStreamRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionStreamDetached> {
+        const response = await this.detachSessionStreamRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for fetchSessionLiveness without sending the request
+     */
+    async fetchSessionLivenessRequestOpts(requestParameters: FetchSessionLivenessRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['session_id'] == null) {
+            throw new runtime.RequiredError(
+                'session_id',
+                'Required parameter "session_id" was null or undefined when calling fetchSessionLiveness().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/streams/{session_id}/liveness`;
+        urlPath = urlPath.replace('{session_id}', encodeURIComponent(String(requestParameters['session_id'])));
+
+        return {
+            path: urlPath,
+            method: 'GET',
+            headers: headerParameters,
+            query: queryParameters,
+        };
+    }
+
+    /**
+     */
+    async fetchSessionLivenessRaw(requestParameters: FetchSessionLivenessRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionLiveness>> {
+        const requestOptions = await this.fetchSessionLivenessRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionLivenessFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async fetchSessionLiveness(requestParameters: FetchSessionLivenessRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionLiveness> {
+        const response = await this.fetchSessionLivenessRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
 
     /**
      * Creates request options for fetchSessionStream without sending the request
@@ -231,6 +423,165 @@ export class SessionStreamsApi extends runtime.BaseAPI {
     }
 
     /**
+     * Creates request options for killSessionStream without sending the request
+     */
+    async killSessionStreamRequestOpts(requestParameters: KillSessionStreamRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionStreamKill'] == null) {
+            throw new runtime.RequiredError(
+                'SessionStreamKill',
+                'Required parameter "SessionStreamKill" was null or undefined when calling killSessionStream().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/streams/kill`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionStreamKillToJSON(requestParameters['SessionStreamKill']),
+        };
+    }
+
+    /**
+     */
+    async killSessionStreamRaw(requestParameters: KillSessionStreamRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionStreamKilled>> {
+        const requestOptions = await this.killSessionStreamRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionStreamKilledFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async killSessionStream(requestParameters: KillSessionStreamRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionStreamKilled> {
+        const response = await this.killSessionStreamRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for querySessionInbox without sending the request
+     */
+    async querySessionInboxRequestOpts(requestParameters: QuerySessionInboxRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionInboxQuery'] == null) {
+            throw new runtime.RequiredError(
+                'SessionInboxQuery',
+                'Required parameter "SessionInboxQuery" was null or undefined when calling querySessionInbox().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/streams/inbox/query`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionInboxQueryToJSON(requestParameters['SessionInboxQuery']),
+        };
+    }
+
+    /**
+     */
+    async querySessionInboxRaw(requestParameters: QuerySessionInboxRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionInboxPage>> {
+        const requestOptions = await this.querySessionInboxRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionInboxPageFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async querySessionInbox(requestParameters: QuerySessionInboxRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionInboxPage> {
+        const response = await this.querySessionInboxRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for querySessionStreams without sending the request
+     */
+    async querySessionStreamsRequestOpts(requestParameters: QuerySessionStreamsRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionStreamQuery'] == null) {
+            throw new runtime.RequiredError(
+                'SessionStreamQuery',
+                'Required parameter "SessionStreamQuery" was null or undefined when calling querySessionStreams().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/streams/query`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionStreamQueryToJSON(requestParameters['SessionStreamQuery']),
+        };
+    }
+
+    /**
+     */
+    async querySessionStreamsRaw(requestParameters: QuerySessionStreamsRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionStreamPage>> {
+        const requestOptions = await this.querySessionStreamsRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionStreamPageFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async querySessionStreams(requestParameters: QuerySessionStreamsRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionStreamPage> {
+        const response = await this.querySessionStreamsRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
      * Creates request options for querySessionTurns without sending the request
      */
     async querySessionTurnsRequestOpts(requestParameters: QuerySessionTurnsRequest): Promise<runtime.RequestOpts> {
@@ -280,6 +631,112 @@ export class SessionStreamsApi extends runtime.BaseAPI {
      */
     async querySessionTurns(requestParameters: QuerySessionTurnsRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionTurnPage> {
         const response = await this.querySessionTurnsRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for reorderSessionInbox without sending the request
+     */
+    async reorderSessionInboxRequestOpts(requestParameters: ReorderSessionInboxRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionInboxReorder'] == null) {
+            throw new runtime.RequiredError(
+                'SessionInboxReorder',
+                'Required parameter "SessionInboxReorder" was null or undefined when calling reorderSessionInbox().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/streams/inbox/reorder`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionInboxReorderToJSON(requestParameters['SessionInboxReorder']),
+        };
+    }
+
+    /**
+     */
+    async reorderSessionInboxRaw(requestParameters: ReorderSessionInboxRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionInbox>> {
+        const requestOptions = await this.reorderSessionInboxRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionInboxFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async reorderSessionInbox(requestParameters: ReorderSessionInboxRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionInbox> {
+        const response = await this.reorderSessionInboxRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for withdrawSessionInbox without sending the request
+     */
+    async withdrawSessionInboxRequestOpts(requestParameters: WithdrawSessionInboxRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionInboxWithdraw'] == null) {
+            throw new runtime.RequiredError(
+                'SessionInboxWithdraw',
+                'Required parameter "SessionInboxWithdraw" was null or undefined when calling withdrawSessionInbox().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/streams/inbox/withdraw`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionInboxWithdrawToJSON(requestParameters['SessionInboxWithdraw']),
+        };
+    }
+
+    /**
+     */
+    async withdrawSessionInboxRaw(requestParameters: WithdrawSessionInboxRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionTurn>> {
+        const requestOptions = await this.withdrawSessionInboxRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionTurnFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async withdrawSessionInbox(requestParameters: WithdrawSessionInboxRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionTurn> {
+        const response = await this.withdrawSessionInboxRaw(requestParameters, initOverrides);
         return await response.value();
     }
 

@@ -7,3 +7,4 @@ export * from './SessionRunnersApi.js';
 export * from './SessionStreamsApi.js';
 export * from './SessionTranscriptsApi.js';
 export * from './SessionsApi.js';
+export * from './TriggersApi.js';

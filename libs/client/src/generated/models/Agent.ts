@@ -40,17 +40,35 @@ export interface Agent {
      */
     revision: number;
     /**
-     * Program that hosts the agent.
+     * What runs the agent.
      * @type {AgentHarness}
      * @memberof Agent
      */
     harness: AgentHarness;
     /**
-     * Pool whose runners take its turns.
+     * Pool whose runners take its turns; null with `push_url`.
      * @type {string}
      * @memberof Agent
      */
-    pool: string;
+    pool: string | null;
+    /**
+     * Service that is called to run its turns.
+     * @type {string}
+     * @memberof Agent
+     */
+    push_url: string | null;
+    /**
+     * Labels (`key=value`), all of which a runner must have.
+     * @type {Array<string>}
+     * @memberof Agent
+     */
+    labels: Array<string>;
+    /**
+     * How often the owner of a turn may be lost before the turn is.
+     * @type {number}
+     * @memberof Agent
+     */
+    max_attempts: number;
     /**
      * Model to ask for; null leaves it to the harness.
      * @type {string}
@@ -105,6 +123,9 @@ export function instanceOfAgent(value: object): value is Agent {
     if (!('revision' in value) || value['revision'] === undefined) return false;
     if (!('harness' in value) || value['harness'] === undefined) return false;
     if (!('pool' in value) || value['pool'] === undefined) return false;
+    if (!('push_url' in value) || value['push_url'] === undefined) return false;
+    if (!('labels' in value) || value['labels'] === undefined) return false;
+    if (!('max_attempts' in value) || value['max_attempts'] === undefined) return false;
     if (!('model' in value) || value['model'] === undefined) return false;
     if (!('environment' in value) || value['environment'] === undefined) return false;
     if (!('command' in value) || value['command'] === undefined) return false;
@@ -129,6 +150,9 @@ export function AgentFromJSONTyped(json: any, ignoreDiscriminator: boolean): Age
         'revision': json['revision'],
         'harness': AgentHarnessFromJSON(json['harness']),
         'pool': json['pool'],
+        'push_url': json['push_url'],
+        'labels': json['labels'],
+        'max_attempts': json['max_attempts'],
         'model': json['model'],
         'environment': json['environment'],
         'command': json['command'] == null ? null : json['command'],
@@ -154,6 +178,9 @@ export function AgentToJSONTyped(value?: Agent | null, ignoreDiscriminator: bool
         'revision': value['revision'],
         'harness': AgentHarnessToJSON(value['harness']),
         'pool': value['pool'],
+        'push_url': value['push_url'],
+        'labels': value['labels'],
+        'max_attempts': value['max_attempts'],
         'model': value['model'],
         'environment': value['environment'],
         'command': value['command'],

@@ -14,7 +14,7 @@
 
 
 /**
- * Program that hosts the agent; `acp` is any that speaks the Agent Client Protocol over stdio.
+ * Program that hosts the agent; `acp` is any that speaks the Agent Client Protocol over stdio. With `push` a service is called instead.
  * @export
  */
 export const AgentHarness = {
@@ -23,7 +23,8 @@ export const AgentHarness = {
     claude: 'claude',
     opencode: 'opencode',
     gemini: 'gemini',
-    acp: 'acp'
+    acp: 'acp',
+    push: 'push'
 } as const;
 export type AgentHarness = typeof AgentHarness[keyof typeof AgentHarness];
 

@@ -28,7 +28,7 @@ import {
  */
 export interface AgentSet {
     /**
-     * Program that hosts the agent; `acp` is any that speaks the Agent Client Protocol over stdio.
+     * Program that hosts the agent; `acp` is any that speaks the Agent Client Protocol over stdio. With `push` a service is called instead.
      * @type {AgentHarness}
      * @memberof AgentSet
      */
@@ -39,6 +39,24 @@ export interface AgentSet {
      * @memberof AgentSet
      */
     pool?: string;
+    /**
+     * Service that is called to run its turns, by `https`. Required with `push`, which has no pool, labels or command.
+     * @type {string}
+     * @memberof AgentSet
+     */
+    push_url?: string;
+    /**
+     * Labels (`key=value`), all of which a runner must have to take its turns.
+     * @type {Array<string>}
+     * @memberof AgentSet
+     */
+    labels?: Array<string>;
+    /**
+     * How often the owner of a turn may be lost before the turn is; until then it is run again.
+     * @type {number}
+     * @memberof AgentSet
+     */
+    max_attempts?: number;
     /**
      * Model to ask for. Left out: the choice of the harness.
      * @type {string}
@@ -81,6 +99,9 @@ export function AgentSetFromJSONTyped(json: any, ignoreDiscriminator: boolean): 
         
         'harness': AgentHarnessFromJSON(json['harness']),
         'pool': json['pool'] == null ? undefined : json['pool'],
+        'push_url': json['push_url'] == null ? undefined : json['push_url'],
+        'labels': json['labels'] == null ? undefined : json['labels'],
+        'max_attempts': json['max_attempts'] == null ? undefined : json['max_attempts'],
         'model': json['model'] == null ? undefined : json['model'],
         'environment': json['environment'] == null ? undefined : json['environment'],
         'command': json['command'] == null ? undefined : json['command'],
@@ -100,6 +121,9 @@ export function AgentSetToJSONTyped(value?: AgentSet | null, ignoreDiscriminator
         
         'harness': AgentHarnessToJSON(value['harness']),
         'pool': value['pool'],
+        'push_url': value['push_url'],
+        'labels': value['labels'],
+        'max_attempts': value['max_attempts'],
         'model': value['model'],
         'environment': value['environment'],
         'command': value['command'],

@@ -31,6 +31,18 @@ export interface SessionRunnerRegister {
      * @memberof SessionRunnerRegister
      */
     pools: Array<string>;
+    /**
+     * What it has, as `key=value`. It is given only turns that ask for nothing else.
+     * @type {Array<string>}
+     * @memberof SessionRunnerRegister
+     */
+    labels?: Array<string>;
+    /**
+     * Most turns that it owns at a time, however many it claims.
+     * @type {number}
+     * @memberof SessionRunnerRegister
+     */
+    capacity?: number;
 }
 
 /**
@@ -54,6 +66,8 @@ export function SessionRunnerRegisterFromJSONTyped(json: any, ignoreDiscriminato
         
         'replica_id': json['replica_id'],
         'pools': json['pools'],
+        'labels': json['labels'] == null ? undefined : json['labels'],
+        'capacity': json['capacity'] == null ? undefined : json['capacity'],
     };
 }
 
@@ -70,6 +84,8 @@ export function SessionRunnerRegisterToJSONTyped(value?: SessionRunnerRegister |
         
         'replica_id': value['replica_id'],
         'pools': value['pools'],
+        'labels': value['labels'],
+        'capacity': value['capacity'],
     };
 }
 

@@ -28,17 +28,53 @@ import {
  */
 export interface SessionStream {
     /**
-     * Session that the stream belongs to.
+     * Session that was asked about.
      * @type {string}
      * @memberof SessionStream
      */
     session_id: string;
+    /**
+     * Whether a runner owns the live turn and its lease has not run out.
+     * @type {boolean}
+     * @memberof SessionStream
+     */
+    alive: boolean;
     /**
      * Status of the live turn, or idle.
      * @type {SessionStreamStatus}
      * @memberof SessionStream
      */
     status: SessionStreamStatus;
+    /**
+     * Whether somebody watches the live turn.
+     * @type {boolean}
+     * @memberof SessionStream
+     */
+    attached: boolean;
+    /**
+     * Whether the owner's last beat said that a sandbox is up.
+     * @type {boolean}
+     * @memberof SessionStream
+     */
+    sandbox_live: boolean;
+    /**
+     * The owner's last beat.
+     * @type {Date}
+     * @memberof SessionStream
+     */
+    last_heartbeat_at: Date | null;
+    /**
+     * Until when it owns the turn without another beat.
+     * @type {Date}
+     * @memberof SessionStream
+     */
+    lease_until: Date | null;
+    /**
+     * How many prompts wait.
+     * @type {number}
+     * @memberof SessionStream
+     */
+    inbox_length: number;
     /**
      * The live turn.
      * @type {string}
@@ -52,17 +88,11 @@ export interface SessionStream {
      */
     owner_replica_id: string | null;
     /**
-     * Until when it owns it without another beat.
-     * @type {Date}
+     * Who watches the live turn.
+     * @type {string}
      * @memberof SessionStream
      */
-    lease_until: Date | null;
-    /**
-     * The owner's last beat.
-     * @type {Date}
-     * @memberof SessionStream
-     */
-    last_heartbeat_at: Date | null;
+    watcher_id: string | null;
     /**
      * URL path of the log, for the Durable Streams protocol.
      * @type {string}
@@ -84,11 +114,16 @@ export interface SessionStream {
  */
 export function instanceOfSessionStream(value: object): value is SessionStream {
     if (!('session_id' in value) || value['session_id'] === undefined) return false;
+    if (!('alive' in value) || value['alive'] === undefined) return false;
     if (!('status' in value) || value['status'] === undefined) return false;
+    if (!('attached' in value) || value['attached'] === undefined) return false;
+    if (!('sandbox_live' in value) || value['sandbox_live'] === undefined) return false;
+    if (!('last_heartbeat_at' in value) || value['last_heartbeat_at'] === undefined) return false;
+    if (!('lease_until' in value) || value['lease_until'] === undefined) return false;
+    if (!('inbox_length' in value) || value['inbox_length'] === undefined) return false;
     if (!('current_turn_id' in value) || value['current_turn_id'] === undefined) return false;
     if (!('owner_replica_id' in value) || value['owner_replica_id'] === undefined) return false;
-    if (!('lease_until' in value) || value['lease_until'] === undefined) return false;
-    if (!('last_heartbeat_at' in value) || value['last_heartbeat_at'] === undefined) return false;
+    if (!('watcher_id' in value) || value['watcher_id'] === undefined) return false;
     if (!('log_path' in value) || value['log_path'] === undefined) return false;
     if (!('tail_offset' in value) || value['tail_offset'] === undefined) return false;
     return true;
@@ -105,11 +140,16 @@ export function SessionStreamFromJSONTyped(json: any, ignoreDiscriminator: boole
     return {
         
         'session_id': json['session_id'],
+        'alive': json['alive'],
         'status': SessionStreamStatusFromJSON(json['status']),
+        'attached': json['attached'],
+        'sandbox_live': json['sandbox_live'],
+        'last_heartbeat_at': (json['last_heartbeat_at'] == null ? null : new Date(json['last_heartbeat_at'])),
+        'lease_until': (json['lease_until'] == null ? null : new Date(json['lease_until'])),
+        'inbox_length': json['inbox_length'],
         'current_turn_id': json['current_turn_id'],
         'owner_replica_id': json['owner_replica_id'],
-        'lease_until': (json['lease_until'] == null ? null : new Date(json['lease_until'])),
-        'last_heartbeat_at': (json['last_heartbeat_at'] == null ? null : new Date(json['last_heartbeat_at'])),
+        'watcher_id': json['watcher_id'],
         'log_path': json['log_path'],
         'tail_offset': json['tail_offset'],
     };
@@ -127,11 +167,16 @@ export function SessionStreamToJSONTyped(value?: SessionStream | null, ignoreDis
     return {
         
         'session_id': value['session_id'],
+        'alive': value['alive'],
         'status': SessionStreamStatusToJSON(value['status']),
+        'attached': value['attached'],
+        'sandbox_live': value['sandbox_live'],
+        'last_heartbeat_at': value['last_heartbeat_at'] == null ? value['last_heartbeat_at'] : value['last_heartbeat_at'].toISOString(),
+        'lease_until': value['lease_until'] == null ? value['lease_until'] : value['lease_until'].toISOString(),
+        'inbox_length': value['inbox_length'],
         'current_turn_id': value['current_turn_id'],
         'owner_replica_id': value['owner_replica_id'],
-        'lease_until': value['lease_until'] == null ? value['lease_until'] : value['lease_until'].toISOString(),
-        'last_heartbeat_at': value['last_heartbeat_at'] == null ? value['last_heartbeat_at'] : value['last_heartbeat_at'].toISOString(),
+        'watcher_id': value['watcher_id'],
         'log_path': value['log_path'],
         'tail_offset': value['tail_offset'],
     };

@@ -14,12 +14,15 @@
 
 
 /**
- * Which command the request was.
+ * Which command the request was; `queue` for a prompt that had to wait.
  * @export
  */
 export const SessionStreamCommand = {
     send: 'send',
-    cancel: 'cancel'
+    queue: 'queue',
+    steer: 'steer',
+    cancel: 'cancel',
+    attach: 'attach'
 } as const;
 export type SessionStreamCommand = typeof SessionStreamCommand[keyof typeof SessionStreamCommand];
 

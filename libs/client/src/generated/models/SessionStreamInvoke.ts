@@ -13,6 +13,20 @@
  */
 
 import { mapValues } from '../runtime.js';
+import type { SessionStreamDelivery } from './SessionStreamDelivery.js';
+import {
+    SessionStreamDeliveryFromJSON,
+    SessionStreamDeliveryFromJSONTyped,
+    SessionStreamDeliveryToJSON,
+    SessionStreamDeliveryToJSONTyped,
+} from './SessionStreamDelivery.js';
+import type { SessionStreamOnBusy } from './SessionStreamOnBusy.js';
+import {
+    SessionStreamOnBusyFromJSON,
+    SessionStreamOnBusyFromJSONTyped,
+    SessionStreamOnBusyToJSON,
+    SessionStreamOnBusyToJSONTyped,
+} from './SessionStreamOnBusy.js';
 import type { SessionStreamAgent } from './SessionStreamAgent.js';
 import {
     SessionStreamAgentFromJSON,
@@ -20,6 +34,13 @@ import {
     SessionStreamAgentToJSON,
     SessionStreamAgentToJSONTyped,
 } from './SessionStreamAgent.js';
+import type { SessionStreamIfNotStarted } from './SessionStreamIfNotStarted.js';
+import {
+    SessionStreamIfNotStartedFromJSON,
+    SessionStreamIfNotStartedFromJSONTyped,
+    SessionStreamIfNotStartedToJSON,
+    SessionStreamIfNotStartedToJSONTyped,
+} from './SessionStreamIfNotStarted.js';
 
 /**
  * 
@@ -34,18 +55,56 @@ export interface SessionStreamInvoke {
      */
     session_id: string;
     /**
-     * What the agent is asked.
+     * What the agent is asked. Without it: cancel, or with `force` attach.
      * @type {string}
      * @memberof SessionStreamInvoke
      */
     prompt?: string;
+    /**
+     * With a prompt: steer, that is replace the live turn. Without: attach to it.
+     * @type {boolean}
+     * @memberof SessionStreamInvoke
+     */
+    force?: boolean;
+    /**
+     * For send, while a turn is live: refuse it, or let it wait in the inbox.
+     * @type {SessionStreamOnBusy}
+     * @memberof SessionStreamInvoke
+     */
+    on_busy?: SessionStreamOnBusy;
+    /**
+     * For steer: end the live turn and start another one, or hand the prompt to the live one.
+     * @type {SessionStreamDelivery}
+     * @memberof SessionStreamInvoke
+     */
+    delivery?: SessionStreamDelivery;
     /**
      * What to run. Left out: the agent of the session's last turn, or `scripted` in a new session.
      * @type {SessionStreamAgent}
      * @memberof SessionStreamInvoke
      */
     agent?: SessionStreamAgent;
+    /**
+     * True: answer with the state of the turn. Otherwise the answer is its events, until it ends.
+     * @type {boolean}
+     * @memberof SessionStreamInvoke
+     */
+    detached?: boolean;
+    /**
+     * Detached: how long to wait for somebody to run the turn before answering, in milliseconds.
+     * @type {number}
+     * @memberof SessionStreamInvoke
+     */
+    start_within_ms?: number;
+    /**
+     * Detached: what becomes of a turn that nobody runs by then. Withdrawn: 503 `not_started`.
+     * @type {SessionStreamIfNotStarted}
+     * @memberof SessionStreamInvoke
+     */
+    if_not_started?: SessionStreamIfNotStarted;
 }
+
+
 
 /**
  * Check if a given object implements the SessionStreamInvoke interface.
@@ -67,7 +126,13 @@ export function SessionStreamInvokeFromJSONTyped(json: any, ignoreDiscriminator:
         
         'session_id': json['session_id'],
         'prompt': json['prompt'] == null ? undefined : json['prompt'],
+        'force': json['force'] == null ? undefined : json['force'],
+        'on_busy': json['on_busy'] == null ? undefined : SessionStreamOnBusyFromJSON(json['on_busy']),
+        'delivery': json['delivery'] == null ? undefined : SessionStreamDeliveryFromJSON(json['delivery']),
         'agent': json['agent'] == null ? undefined : SessionStreamAgentFromJSON(json['agent']),
+        'detached': json['detached'] == null ? undefined : json['detached'],
+        'start_within_ms': json['start_within_ms'] == null ? undefined : json['start_within_ms'],
+        'if_not_started': json['if_not_started'] == null ? undefined : SessionStreamIfNotStartedFromJSON(json['if_not_started']),
     };
 }
 
@@ -84,7 +149,13 @@ export function SessionStreamInvokeToJSONTyped(value?: SessionStreamInvoke | nul
         
         'session_id': value['session_id'],
         'prompt': value['prompt'],
+        'force': value['force'],
+        'on_busy': SessionStreamOnBusyToJSON(value['on_busy']),
+        'delivery': SessionStreamDeliveryToJSON(value['delivery']),
         'agent': SessionStreamAgentToJSON(value['agent']),
+        'detached': value['detached'],
+        'start_within_ms': value['start_within_ms'],
+        'if_not_started': SessionStreamIfNotStartedToJSON(value['if_not_started']),
     };
 }
 

@@ -35,7 +35,7 @@ import {
  */
 export interface SessionStreamInvoked {
     /**
-     * Which command the request was.
+     * Which command the request was; `queue` for a prompt that had to wait.
      * @type {SessionStreamCommand}
      * @memberof SessionStreamInvoked
      */
@@ -47,17 +47,29 @@ export interface SessionStreamInvoked {
      */
     session_id: string;
     /**
-     * The turn that was started or asked to stop.
+     * The turn that was made, asked to stop, or attached to.
      * @type {string}
      * @memberof SessionStreamInvoked
      */
     turn_id: string;
     /**
-     * Status of the turn.
+     * Status of the turn now.
      * @type {SessionTurnStatus}
      * @memberof SessionStreamInvoked
      */
     status: SessionTurnStatus;
+    /**
+     * Name of the caller as a watcher, for detach; null for one that does not watch.
+     * @type {string}
+     * @memberof SessionStreamInvoked
+     */
+    watcher_id: string | null;
+    /**
+     * Offset of the session's log from which on the events of the turn follow.
+     * @type {string}
+     * @memberof SessionStreamInvoked
+     */
+    offset: string;
 }
 
 
@@ -70,6 +82,8 @@ export function instanceOfSessionStreamInvoked(value: object): value is SessionS
     if (!('session_id' in value) || value['session_id'] === undefined) return false;
     if (!('turn_id' in value) || value['turn_id'] === undefined) return false;
     if (!('status' in value) || value['status'] === undefined) return false;
+    if (!('watcher_id' in value) || value['watcher_id'] === undefined) return false;
+    if (!('offset' in value) || value['offset'] === undefined) return false;
     return true;
 }
 
@@ -87,6 +101,8 @@ export function SessionStreamInvokedFromJSONTyped(json: any, ignoreDiscriminator
         'session_id': json['session_id'],
         'turn_id': json['turn_id'],
         'status': SessionTurnStatusFromJSON(json['status']),
+        'watcher_id': json['watcher_id'],
+        'offset': json['offset'],
     };
 }
 
@@ -105,6 +121,8 @@ export function SessionStreamInvokedToJSONTyped(value?: SessionStreamInvoked | n
         'session_id': value['session_id'],
         'turn_id': value['turn_id'],
         'status': SessionTurnStatusToJSON(value['status']),
+        'watcher_id': value['watcher_id'],
+        'offset': value['offset'],
     };
 }
 

@@ -14,7 +14,7 @@
 
 
 /**
- * Status of the live turn, or idle.
+ * Only sessions in one of these; none of them matches nothing.
  * @export
  */
 export const SessionStreamStatus = {

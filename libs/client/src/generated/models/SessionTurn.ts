@@ -20,6 +20,13 @@ import {
     SessionTurnStatusToJSON,
     SessionTurnStatusToJSONTyped,
 } from './SessionTurnStatus.js';
+import type { SessionTurnDelivery } from './SessionTurnDelivery.js';
+import {
+    SessionTurnDeliveryFromJSON,
+    SessionTurnDeliveryFromJSONTyped,
+    SessionTurnDeliveryToJSON,
+    SessionTurnDeliveryToJSONTyped,
+} from './SessionTurnDelivery.js';
 import type { SessionTurnError } from './SessionTurnError.js';
 import {
     SessionTurnErrorFromJSON,
@@ -54,11 +61,11 @@ export interface SessionTurn {
      */
     session_id: string;
     /**
-     * Place among the turns of the session, from 0.
+     * Place among the turns that went in line, from 0; null while, and if, it never left the inbox.
      * @type {number}
      * @memberof SessionTurn
      */
-    turn_index: number;
+    turn_index: number | null;
     /**
      * Where the turn is in its life.
      * @type {SessionTurnStatus}
@@ -84,11 +91,47 @@ export interface SessionTurn {
      */
     prompt: string;
     /**
+     * Whether it was sent by somebody who did not stay to watch it.
+     * @type {boolean}
+     * @memberof SessionTurn
+     */
+    detached: boolean;
+    /**
+     * How it came into the inbox; null when it went in line at once.
+     * @type {SessionTurnDelivery}
+     * @memberof SessionTurn
+     */
+    delivery: SessionTurnDelivery | null;
+    /**
+     * The live turn that its prompt was offered to.
+     * @type {string}
+     * @memberof SessionTurn
+     */
+    in_turn_of: string | null;
+    /**
+     * The paused turn that it goes on with.
+     * @type {string}
+     * @memberof SessionTurn
+     */
+    resumes_turn_id: string | null;
+    /**
      * How often the turn was claimed.
      * @type {number}
      * @memberof SessionTurn
      */
     attempt: number;
+    /**
+     * How often its owner was lost.
+     * @type {number}
+     * @memberof SessionTurn
+     */
+    lost_attempts: number;
+    /**
+     * How many lost owners end the turn as lost.
+     * @type {number}
+     * @memberof SessionTurn
+     */
+    max_attempts: number;
     /**
      * Fence of the present or last attempt.
      * @type {number}
@@ -164,7 +207,13 @@ export function instanceOfSessionTurn(value: object): value is SessionTurn {
     if (!('agent' in value) || value['agent'] === undefined) return false;
     if (!('harness' in value) || value['harness'] === undefined) return false;
     if (!('prompt' in value) || value['prompt'] === undefined) return false;
+    if (!('detached' in value) || value['detached'] === undefined) return false;
+    if (!('delivery' in value) || value['delivery'] === undefined) return false;
+    if (!('in_turn_of' in value) || value['in_turn_of'] === undefined) return false;
+    if (!('resumes_turn_id' in value) || value['resumes_turn_id'] === undefined) return false;
     if (!('attempt' in value) || value['attempt'] === undefined) return false;
+    if (!('lost_attempts' in value) || value['lost_attempts'] === undefined) return false;
+    if (!('max_attempts' in value) || value['max_attempts'] === undefined) return false;
     if (!('epoch' in value) || value['epoch'] === undefined) return false;
     if (!('replica_id' in value) || value['replica_id'] === undefined) return false;
     if (!('agent_session_id' in value) || value['agent_session_id'] === undefined) return false;
@@ -195,7 +244,13 @@ export function SessionTurnFromJSONTyped(json: any, ignoreDiscriminator: boolean
         'agent': SessionTurnAgentFromJSON(json['agent']),
         'harness': json['harness'],
         'prompt': json['prompt'],
+        'detached': json['detached'],
+        'delivery': SessionTurnDeliveryFromJSON(json['delivery']),
+        'in_turn_of': json['in_turn_of'],
+        'resumes_turn_id': json['resumes_turn_id'],
         'attempt': json['attempt'],
+        'lost_attempts': json['lost_attempts'],
+        'max_attempts': json['max_attempts'],
         'epoch': json['epoch'],
         'replica_id': json['replica_id'],
         'agent_session_id': json['agent_session_id'],
@@ -227,7 +282,13 @@ export function SessionTurnToJSONTyped(value?: SessionTurn | null, ignoreDiscrim
         'agent': SessionTurnAgentToJSON(value['agent']),
         'harness': value['harness'],
         'prompt': value['prompt'],
+        'detached': value['detached'],
+        'delivery': SessionTurnDeliveryToJSON(value['delivery']),
+        'in_turn_of': value['in_turn_of'],
+        'resumes_turn_id': value['resumes_turn_id'],
         'attempt': value['attempt'],
+        'lost_attempts': value['lost_attempts'],
+        'max_attempts': value['max_attempts'],
         'epoch': value['epoch'],
         'replica_id': value['replica_id'],
         'agent_session_id': value['agent_session_id'],

@@ -57,6 +57,12 @@ export interface SessionTurnBeat {
      * @memberof SessionTurnBeat
      */
     agent_session_id?: string;
+    /**
+     * Whether the sandbox of the session is up.
+     * @type {boolean}
+     * @memberof SessionTurnBeat
+     */
+    sandbox_live?: boolean;
 }
 
 
@@ -87,6 +93,7 @@ export function SessionTurnBeatFromJSONTyped(json: any, ignoreDiscriminator: boo
         'epoch': json['epoch'],
         'status': SessionTurnPhaseFromJSON(json['status']),
         'agent_session_id': json['agent_session_id'] == null ? undefined : json['agent_session_id'],
+        'sandbox_live': json['sandbox_live'] == null ? undefined : json['sandbox_live'],
     };
 }
 
@@ -106,6 +113,7 @@ export function SessionTurnBeatToJSONTyped(value?: SessionTurnBeat | null, ignor
         'epoch': value['epoch'],
         'status': SessionTurnPhaseToJSON(value['status']),
         'agent_session_id': value['agent_session_id'],
+        'sandbox_live': value['sandbox_live'],
     };
 }
 

@@ -13,6 +13,14 @@
  */
 
 import { mapValues } from '../runtime.js';
+import type { SessionTurnBeatError } from './SessionTurnBeatError.js';
+import {
+    SessionTurnBeatErrorFromJSON,
+    SessionTurnBeatErrorFromJSONTyped,
+    SessionTurnBeatErrorToJSON,
+    SessionTurnBeatErrorToJSONTyped,
+} from './SessionTurnBeatError.js';
+
 /**
  * 
  * @export
@@ -20,23 +28,35 @@ import { mapValues } from '../runtime.js';
  */
 export interface SessionTurnBeatAnswer {
     /**
-     * Turn that the runner was granted.
+     * Turn that the runner was granted; null when the beat names none.
      * @type {string}
      * @memberof SessionTurnBeatAnswer
      */
-    turn_id: string;
+    turn_id: string | null;
     /**
-     * Epoch of the beat.
+     * Epoch of the beat; null when it has none.
      * @type {number}
      * @memberof SessionTurnBeatAnswer
      */
-    epoch: number;
+    epoch: number | null;
     /**
-     * False: end its agent at once and write nothing more for it.
+     * False, and no error: end its agent at once and write nothing more for it.
      * @type {boolean}
      * @memberof SessionTurnBeatAnswer
      */
     is_current: boolean;
+    /**
+     * A new credential, long before the one in use ends.
+     * @type {string}
+     * @memberof SessionTurnBeatAnswer
+     */
+    credential?: string;
+    /**
+     * Why not all of the beat was taken.
+     * @type {SessionTurnBeatError}
+     * @memberof SessionTurnBeatAnswer
+     */
+    error?: SessionTurnBeatError;
 }
 
 /**
@@ -62,6 +82,8 @@ export function SessionTurnBeatAnswerFromJSONTyped(json: any, ignoreDiscriminato
         'turn_id': json['turn_id'],
         'epoch': json['epoch'],
         'is_current': json['is_current'],
+        'credential': json['credential'] == null ? undefined : json['credential'],
+        'error': json['error'] == null ? undefined : SessionTurnBeatErrorFromJSON(json['error']),
     };
 }
 
@@ -79,6 +101,8 @@ export function SessionTurnBeatAnswerToJSONTyped(value?: SessionTurnBeatAnswer |
         'turn_id': value['turn_id'],
         'epoch': value['epoch'],
         'is_current': value['is_current'],
+        'credential': value['credential'],
+        'error': SessionTurnBeatErrorToJSON(value['error']),
     };
 }
 

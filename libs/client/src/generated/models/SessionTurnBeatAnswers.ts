@@ -28,11 +28,17 @@ import {
  */
 export interface SessionTurnBeatAnswers {
     /**
-     * One for each beat.
+     * One for each beat, in their order.
      * @type {Array<SessionTurnBeatAnswer>}
      * @memberof SessionTurnBeatAnswers
      */
     turns: Array<SessionTurnBeatAnswer>;
+    /**
+     * Commands after `control_offset`, at most 100 and only where it was sent. They are those of the control log.
+     * @type {Array<object>}
+     * @memberof SessionTurnBeatAnswers
+     */
+    commands: Array<object>;
 }
 
 /**
@@ -40,6 +46,7 @@ export interface SessionTurnBeatAnswers {
  */
 export function instanceOfSessionTurnBeatAnswers(value: object): value is SessionTurnBeatAnswers {
     if (!('turns' in value) || value['turns'] === undefined) return false;
+    if (!('commands' in value) || value['commands'] === undefined) return false;
     return true;
 }
 
@@ -54,6 +61,7 @@ export function SessionTurnBeatAnswersFromJSONTyped(json: any, ignoreDiscriminat
     return {
         
         'turns': ((json['turns'] as Array<any>).map(SessionTurnBeatAnswerFromJSON)),
+        'commands': json['commands'],
     };
 }
 
@@ -69,6 +77,7 @@ export function SessionTurnBeatAnswersToJSONTyped(value?: SessionTurnBeatAnswers
     return {
         
         'turns': ((value['turns'] as Array<any>).map(SessionTurnBeatAnswerToJSON)),
+        'commands': value['commands'],
     };
 }
 

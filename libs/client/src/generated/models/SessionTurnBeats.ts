@@ -39,6 +39,12 @@ export interface SessionTurnBeats {
      * @memberof SessionTurnBeats
      */
     turns: Array<SessionTurnBeat>;
+    /**
+     * Where the control log goes on after the last command that it has processed.
+     * @type {string}
+     * @memberof SessionTurnBeats
+     */
+    control_offset?: string;
 }
 
 /**
@@ -62,6 +68,7 @@ export function SessionTurnBeatsFromJSONTyped(json: any, ignoreDiscriminator: bo
         
         'replica_id': json['replica_id'],
         'turns': ((json['turns'] as Array<any>).map(SessionTurnBeatFromJSON)),
+        'control_offset': json['control_offset'] == null ? undefined : json['control_offset'],
     };
 }
 
@@ -78,6 +85,7 @@ export function SessionTurnBeatsToJSONTyped(value?: SessionTurnBeats | null, ign
         
         'replica_id': value['replica_id'],
         'turns': ((value['turns'] as Array<any>).map(SessionTurnBeatToJSON)),
+        'control_offset': value['control_offset'],
     };
 }
 

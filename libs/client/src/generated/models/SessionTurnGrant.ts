@@ -99,6 +99,12 @@ export interface SessionTurnGrant {
      * @memberof SessionTurnGrant
      */
     resume_agent_session_id: string | null;
+    /**
+     * What every write for the turn is authenticated with. Good for this attempt only, and renewed by beats.
+     * @type {string}
+     * @memberof SessionTurnGrant
+     */
+    credential: string;
 }
 
 /**
@@ -117,6 +123,7 @@ export function instanceOfSessionTurnGrant(value: object): value is SessionTurnG
     if (!('command' in value) || value['command'] === undefined) return false;
     if (!('log_path' in value) || value['log_path'] === undefined) return false;
     if (!('resume_agent_session_id' in value) || value['resume_agent_session_id'] === undefined) return false;
+    if (!('credential' in value) || value['credential'] === undefined) return false;
     return true;
 }
 
@@ -142,6 +149,7 @@ export function SessionTurnGrantFromJSONTyped(json: any, ignoreDiscriminator: bo
         'command': json['command'] == null ? null : json['command'],
         'log_path': json['log_path'],
         'resume_agent_session_id': json['resume_agent_session_id'],
+        'credential': json['credential'],
     };
 }
 
@@ -168,6 +176,7 @@ export function SessionTurnGrantToJSONTyped(value?: SessionTurnGrant | null, ign
         'command': value['command'],
         'log_path': value['log_path'],
         'resume_agent_session_id': value['resume_agent_session_id'],
+        'credential': value['credential'],
     };
 }
 

@@ -14,10 +14,11 @@
 
 
 /**
- * Status of the turn.
+ * Status of the turn now.
  * @export
  */
 export const SessionTurnStatus = {
+    inbox: 'inbox',
     queued: 'queued',
     starting: 'starting',
     running: 'running',
@@ -25,6 +26,9 @@ export const SessionTurnStatus = {
     completed: 'completed',
     failed: 'failed',
     cancelled: 'cancelled',
+    superseded: 'superseded',
+    merged: 'merged',
+    paused: 'paused',
     lost: 'lost'
 } as const;
 export type SessionTurnStatus = typeof SessionTurnStatus[keyof typeof SessionTurnStatus];

@@ -1,0 +1,100 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { LogWatcher, SseFrame, type View, type ViewEnd, type ViewerSink } from '@holdfast/durable-streams';
+import { RequestAuthentication, requirePolicy } from '@holdfast/platform-auth';
+import { isDomainError } from '@holdfast/platform-errors';
+import type { SessionKey } from '@holdfast/platform-postgres';
+import { DetachWatcherFlow } from '@holdfast/sessions';
+import { sessionLogKey, type SessionStreamInvoked } from '@holdfast/sessions-streams';
+import { LiveViews } from './live-views.js';
+import { takeOver } from './take-over.js';
+import { sseEvent, TurnFrames } from './turn-frames.js';
+
+/** A turn may take long, so its view may; who may see it is looked at again each minute. */
+const LIFETIME_MS = 60 * 60_000;
+const RECHECK_MS = 60_000;
+
+/** The answer to an invoke that is not detached: the turn's events, from the log, until it ends. */
+@Injectable()
+export class TurnViews {
+  private readonly logger = new Logger('TurnViews');
+
+  constructor(
+    private readonly watcher: LogWatcher,
+    private readonly views: LiveViews,
+    private readonly authentication: RequestAuthentication,
+    private readonly detachFlow: DetachWatcherFlow,
+  ) {}
+
+  /**
+   * Invokes once there is room for the view, and shows what it made. Whoever goes away before the end is detached, and the
+   * turn runs on. Errors before the stream begins: too_many_viewers, those of `invoke`.
+   */
+  async serve(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    session: SessionKey,
+    invoke: () => Promise<SessionStreamInvoked>,
+  ): Promise<void> {
+    let watcher_id: string | null = null;
+    try {
+      await this.views.serve(request.raw, reply.raw, async (view, stream) => {
+        const invoked = await invoke();
+        watcher_id = invoked.watcher_id;
+        const start = () => {
+          takeOver(reply);
+          const sink = stream.start({});
+          sink.write(new SseFrame(Buffer.from(sseEvent('invoked', invoked))));
+          return sink;
+        };
+        return this.show(request, session, invoked, view, start, () => (watcher_id = null));
+      });
+    } finally {
+      if (watcher_id !== null) await this.detach(session, watcher_id);
+    }
+  }
+
+  private async show(
+    request: FastifyRequest,
+    session: SessionKey,
+    invoked: SessionStreamInvoked,
+    view: View,
+    start: () => ViewerSink,
+    onEnd: () => void,
+  ): Promise<ViewEnd> {
+    const over = new AbortController();
+    const frames = new TurnFrames(invoked, request.id, () => {
+      onEnd();
+      over.abort();
+    });
+    const recheck = setInterval(() => void this.recheck(request, over), RECHECK_MS).unref();
+    try {
+      const wanted = [{ key: sessionLogKey(session), offset: invoked.offset }];
+      const signal = AbortSignal.any([view.signal, over.signal]);
+      return await this.watcher.watch(wanted, { lifetimeMs: LIFETIME_MS, signal }, frames, start);
+    } finally {
+      clearInterval(recheck);
+    }
+  }
+
+  /** Ends the view of a caller whose key is good no longer. */
+  private async recheck({ headers }: FastifyRequest, over: AbortController): Promise<void> {
+    try {
+      const principal = await this.authentication.principal({ headers });
+      requirePolicy({ for: 'user', permission: 'RUN_SESSIONS' }, principal);
+      requirePolicy({ for: 'user', permission: 'VIEW_SESSIONS' }, principal);
+    } catch (error) {
+      if (isDomainError(error)) over.abort();
+      else this.logger.warn({ event: 'turn_view.recheck_failed', err: error });
+    }
+  }
+
+  private async detach(session: SessionKey, watcher_id: string): Promise<void> {
+    try {
+      await this.detachFlow.run(session, watcher_id);
+    } catch (error) {
+      // It stays the watcher until the turn ends, or another one comes.
+      this.logger.warn({ event: 'turn_view.detach_failed', session_id: session.session_id, err: error });
+    }
+  }
+}
