@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { step } from './step.mjs';
 
@@ -19,6 +20,9 @@ const OPTIONS = {
 export async function writeClient(openapi, folder) {
   await ensureJar();
   await rm(folder, { recursive: true, force: true });
+  const scratch = await mkdtemp(path.join(tmpdir(), 'holdfast-generate-'));
+  const source = path.join(scratch, 'openapi.json');
+  await writeFile(source, withoutEventStreams(await readFile(openapi, 'utf8')));
   const properties = Object.entries(OPTIONS).map(([name, value]) => `${name}=${value}`);
   // The wrapper resolves its storage folder against PWD, not against the working directory.
   await step(
@@ -30,7 +34,7 @@ export async function writeClient(openapi, folder) {
       '-g',
       'typescript-fetch',
       '-i',
-      openapi,
+      source,
       '-o',
       folder,
       '--additional-properties',
@@ -38,9 +42,25 @@ export async function writeClient(openapi, folder) {
     ],
     { env: { PWD: process.cwd() } },
   );
+  await rm(scratch, { recursive: true, force: true });
   for (const left of ['.openapi-generator', '.openapi-generator-ignore', 'docs']) {
     await rm(path.join(folder, left), { recursive: true, force: true });
   }
+}
+
+/**
+ * The generator takes the first success of an operation for its only one, and cannot read Server-Sent Events: where there
+ * is another one, those are left to the hand-written client.
+ */
+function withoutEventStreams(text) {
+  const document = JSON.parse(text);
+  for (const operation of Object.values(document.paths).flatMap(Object.values)) {
+    const successes = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'));
+    for (const [status, { content }] of successes) {
+      if (successes.length > 1 && content?.['text/event-stream']) delete operation.responses[status];
+    }
+  }
+  return JSON.stringify(document);
 }
 
 /** The wrapper downloads the jar by itself where it can; elsewhere Maven brings it to the place where it looks. */

@@ -3,7 +3,7 @@ import path from 'node:path';
 
 /**
  * Lists every problem code of the OpenAPI document with its status, its title, and the operations that answer it; and
- * those of streams, whose routes OpenAPI cannot describe.
+ * those that no operation answers: of streams, whose routes OpenAPI cannot describe, and of requests that reach none.
  */
 export async function writeErrorReference(openapi, file) {
   const codes = new Map();
@@ -19,24 +19,22 @@ export async function writeErrorReference(openapi, file) {
       }
     }
   }
-  for (const { code, status, title } of await errorsOfStreams()) {
+  for (const { code, status, title, where } of await errorsBesideOperations()) {
     const entry = codes.get(code) ?? { status, title, operations: new Set() };
-    entry.operations.add('`/v1/stream/…`');
+    entry.operations.add(where);
     codes.set(code, entry);
   }
-  const total = Object.values(openapi.paths).flatMap(Object.values).length;
   const rows = [...codes]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([code, { status, title, operations }]) => {
-      const where = operations.size >= total ? 'every operation' : [...operations].sort().join(', ');
-      return `| \`${code}\` | ${status} | ${title} | ${where} |`;
+      return `| \`${code}\` | ${status} | ${title} | ${inFewWords(operations, openapi).join(', ')} |`;
     });
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(
     file,
     `# Problem codes
 
-Generated from the OpenAPI document and the errors of streams by \`npm run generate\`. Errors are problem details (RFC 9457); \`code\` is stable.
+Generated from the OpenAPI document, the errors of streams and those of HTTP itself by \`npm run generate\`. Errors are problem details (RFC 9457); \`code\` is stable.
 
 | code | status | title | answered by |
 |---|---|---|---|
@@ -46,14 +44,39 @@ ${rows.join('\n')}
   console.log(`write ${file} … ${rows.length} codes`);
 }
 
+/** Sorted, with those that any operation answers, or any that takes a body, as one. */
+function inFewWords(answeredBy, openapi) {
+  const all = Object.values(openapi.paths).flatMap(Object.values);
+  const kinds = [
+    ['every operation', all],
+    ['every operation with a body', all.filter(({ requestBody }) => requestBody)],
+  ];
+  for (const [words, operations] of kinds) {
+    const ids = operations.map(({ operationId }) => operationId);
+    if (ids.every((id) => answeredBy.has(id))) {
+      return [words, ...[...answeredBy].filter((one) => !ids.includes(one)).sort()];
+    }
+  }
+  return [...answeredBy].sort();
+}
+
 /** Read from what was just built, so imported no sooner. */
-async function errorsOfStreams() {
-  const [streams, { EventTypeReserved }, { statusOf }] = await Promise.all([
+async function errorsBesideOperations() {
+  const [streams, { EventTypeReserved }, http] = await Promise.all([
     import('@holdfast/durable-streams'),
     import('@holdfast/sessions-streams'),
     import('@holdfast/platform-http'),
   ]);
-  return [...Object.values(streams), EventTypeReserved]
-    .filter((value) => typeof value === 'function' && 'code' in value && 'kind' in value)
-    .map((error) => ({ code: error.code, title: error.title, status: String(statusOf(error)) }));
+  const ofStreams = Object.values(streams).filter(
+    (value) => typeof value === 'function' && 'code' in value && 'kind' in value,
+  );
+  const answeredBy = {
+    '`/v1/stream/…`': [...ofStreams, EventTypeReserved, http.BodyTooLarge, http.TooManyBodies],
+    'any path': [http.MethodNotAllowed, http.RequestMalformed, http.UrlTooLong],
+    'any other path': [http.RouteNotFound],
+    '`/health/ready`': [http.NotReady],
+  };
+  return Object.entries(answeredBy).flatMap(([where, errors]) =>
+    errors.map((error) => ({ code: error.code, title: error.title, status: String(http.statusOf(error)), where })),
+  );
 }

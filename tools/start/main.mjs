@@ -127,8 +127,14 @@ async function startApps(environment, { url, runnerKey }, port) {
 }
 
 function serviceEnvironment(databaseUrl) {
-  // Receivers of webhooks are under development here, too.
-  return { WEBHOOK_ALLOW_LOOPBACK: 'true', ...plainEnvironment(), DATABASE_URL: databaseUrl, LOG_PRETTY: '1' };
+  // Receivers of webhooks and push targets are under development here, too.
+  return {
+    WEBHOOK_ALLOW_LOOPBACK: 'true',
+    PUSH_ALLOW_PRIVATE: 'true',
+    ...plainEnvironment(),
+    DATABASE_URL: databaseUrl,
+    LOG_PRETTY: '1',
+  };
 }
 
 /** The runner starts agents, so it gets no address of a database. */

@@ -17,7 +17,8 @@ export function textOf(seen: Seen[]): string {
     .join('');
 }
 
-export const isEnd = ({ event }: Seen) => /^turn\.(completed|failed|cancelled|lost)$/.test(event.type);
+export const isEnd = ({ event }: Seen) =>
+  /^turn\.(completed|failed|cancelled|superseded|merged|paused|lost)$/.test(event.type);
 
 /** Follows a session from `offset` until `isLast` says so; at most 30 s. */
 export async function followUntil(

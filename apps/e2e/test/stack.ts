@@ -159,7 +159,12 @@ async function killed(server: EmbeddedServer): Promise<void> {
   await gone;
 }
 
-function service(name: string, file: string, env: Record<string, string>, isReady: () => Promise<void>): Service {
+export function service(
+  name: string,
+  file: string,
+  env: Record<string, string>,
+  isReady: () => Promise<void>,
+): Service {
   let child: ChildProcess | undefined;
   let output = '';
   const end = async (signal: NodeJS.Signals) => {

@@ -10,3 +10,5 @@ export { testPostgres } from './test-postgres.js';
 export type { TestPostgres } from './test-postgres.js';
 export { testRedis } from './test-redis.js';
 export type { TestRedis } from './test-redis.js';
+export { replayTurns } from './turn-history.js';
+export type { LoggedEvent, SessionHistory, TurnAttempt, TurnHistory } from './turn-history.js';

@@ -7,6 +7,9 @@ import { eventually } from './eventually.js';
 import { testPostgres } from './test-postgres.js';
 
 const run = promisify(execFile);
+/** A loaded machine takes its time. */
+const START_MS = 60_000;
+
 const built = (file: string) => path.resolve(import.meta.dirname, '../../../apps/api/dist', file);
 
 /** The built api as a process of its own, on a database of its own, at a port that stays the same when it restarts. */
@@ -22,9 +25,10 @@ export async function startApi() {
 
   async function start() {
     child = spawn(process.execPath, [built('main.js')], { env, stdio: ['ignore', 'inherit', 'inherit'] });
-    await eventually(async () => {
+    const isReady = async () => {
       if (!(await fetch(`${url}/health/ready`)).ok) throw new Error('not ready');
-    });
+    };
+    await eventually(isReady, { timeout: START_MS });
   }
 
   /** SIGKILL: nobody gets to say goodbye. */

@@ -2,12 +2,30 @@
 import { append } from './append.mjs';
 import { commitGroups, commitRows, readPages } from './bare-postgres.mjs';
 import { catchUp } from './catch-up.mjs';
+import { claims } from './claims.mjs';
 import { fanOut } from './fan-out.mjs';
 import { create, fill } from './fill.mjs';
+import { heartbeats, ownMany } from './heartbeats.mjs';
+import { invokes } from './invokes.mjs';
 import { joinStorm } from './join-storm.mjs';
 import { resume } from './resume.mjs';
 
-const works = { append, catchUp, commitGroups, commitRows, create, fanOut, fill, joinStorm, readPages, resume };
+const works = {
+  append,
+  catchUp,
+  claims,
+  commitGroups,
+  commitRows,
+  create,
+  fanOut,
+  fill,
+  heartbeats,
+  invokes,
+  joinStorm,
+  ownMany,
+  readPages,
+  resume,
+};
 
 let markSeen;
 

@@ -16,6 +16,12 @@ export function producerAppendRequest(server, path, body, { producer, sequence }
   return head(server, 'POST', path, `${JSON_BODY}${fields}Content-Length: ${body.length}\r\n`) + body;
 }
 
+/** A runner's append, as batch `seq` of the turn that it owns under `epoch`. */
+export function turnAppendRequest(server, path, body, { epoch, seq }) {
+  const fields = `Producer-Id: runner\r\nProducer-Epoch: ${epoch}\r\nProducer-Seq: ${seq}\r\n`;
+  return head(server, 'POST', path, `${JSON_BODY}${fields}Content-Length: ${body.length}\r\n`) + body;
+}
+
 /** `live` is `long-poll`, `sse` or undefined. */
 export function readRequest(server, path, offset, live) {
   return head(server, 'GET', `${path}?${live ? `live=${live}&` : ''}offset=${offset}`, '');

@@ -4,6 +4,7 @@ import { fanOut, viewers } from './fan-out.mjs';
 import { joinStorm } from './join-storm.mjs';
 import { resume } from './resume.mjs';
 import { streams } from './streams.mjs';
+import { claim, heartbeats, invoke } from './turns.mjs';
 
 /** Everything that is measured, in the order of a whole run. */
 export const rows = [
@@ -19,4 +20,7 @@ export const rows = [
   resume,
   streams,
   viewers,
+  heartbeats,
+  claim,
+  invoke,
 ];

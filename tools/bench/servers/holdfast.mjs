@@ -6,8 +6,8 @@ import { startServerProcess } from './server-process.mjs';
 const profiler = new URL('profiler.mjs', import.meta.url).href;
 
 /**
- * One api process from its build, as in production, on a migrated PostgreSQL and on Redis. Only the rate limit is moved
- * out of the way: one key makes all the load. The log stays in PostgreSQL when it is started again.
+ * One api process from its build, as in production, on a migrated PostgreSQL and on Redis. Only the limits of a key
+ * and of a project are moved out of the way: one makes all the load. The log stays in PostgreSQL when it is started again.
  */
 export async function holdfast({ folder, postgres, redis, isProfiled }) {
   const { freePort } = await import('@holdfast/platform-embedded');
@@ -25,15 +25,17 @@ export async function holdfast({ folder, postgres, redis, isProfiled }) {
     PORT: String(port),
     LOG_LEVEL: 'info',
     RATE_LIMIT_PER_MINUTE: '1000000000',
+    MAX_LIVE_TURNS_PER_PROJECT: '20000',
   };
   await runCommand(process.execPath, [built('commands/migrate.js')], { env });
   const printed = await runCommand(process.execPath, [built('commands/bootstrap.js')], { env });
-  const { api_key } = JSON.parse(printed.trim().split('\n').at(-1));
+  const { api_key, runner_key } = JSON.parse(printed.trim().split('\n').at(-1));
 
   let api;
   return {
     name: 'holdfast',
-    connection: { port, authorization: `Bearer ${api_key}` },
+    connection: { port, authorization: `Bearer ${api_key}`, runnerAuthorization: `Bearer ${runner_key}` },
+    databaseUrl: postgres.url,
     processes: () => ({ api: [api.pid], postgres: [postgres.pid], redis: [redis.pid] }),
     async start() {
       api = await startServerProcess({
