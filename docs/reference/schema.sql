@@ -5,16 +5,22 @@ CREATE TABLE agent_revisions (
   name text NOT NULL,
   revision integer NOT NULL,
   harness text NOT NULL,
-  pool text NOT NULL,
+  pool text,
   model text,
   environment jsonb NOT NULL,
   command jsonb,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   created_by_id uuid,
+  push_url text,
+  labels text[] NOT NULL DEFAULT '{}'::text[],
+  max_attempts integer NOT NULL DEFAULT 3,
   CONSTRAINT agent_revisions_acp_command_check CHECK (((harness <> 'acp'::text) OR (command IS NOT NULL))),
   CONSTRAINT agent_revisions_agent_fkey FOREIGN KEY (project_id, name) REFERENCES agents(project_id, name),
-  CONSTRAINT agent_revisions_harness_check CHECK ((harness = ANY (ARRAY['scripted'::text, 'codex'::text, 'claude'::text, 'opencode'::text, 'gemini'::text, 'acp'::text]))),
-  CONSTRAINT agent_revisions_pkey PRIMARY KEY (project_id, name, revision)
+  CONSTRAINT agent_revisions_harness_check CHECK ((harness = ANY (ARRAY['scripted'::text, 'codex'::text, 'claude'::text, 'opencode'::text, 'gemini'::text, 'acp'::text, 'push'::text]))),
+  CONSTRAINT agent_revisions_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 10))),
+  CONSTRAINT agent_revisions_pkey PRIMARY KEY (project_id, name, revision),
+  CONSTRAINT agent_revisions_push_check CHECK (((harness = 'push'::text) = (push_url IS NOT NULL))),
+  CONSTRAINT agent_revisions_target_check CHECK (((pool IS NULL) <> (push_url IS NULL)))
 );
 
 CREATE TABLE agents (
@@ -195,6 +201,14 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_done ON outbox USING btree (done_at) WHERE (done_at IS NOT NULL);
 CREATE INDEX outbox_due ON outbox USING btree (retry_at) WHERE (done_at IS NULL);
 
+CREATE TABLE project_turn_slots (
+  project_id uuid NOT NULL,
+  slot integer NOT NULL,
+  session_id text,
+  CONSTRAINT project_turn_slots_pkey PRIMARY KEY (project_id, slot),
+  CONSTRAINT project_turn_slots_session_key UNIQUE (project_id, session_id)
+);
+
 CREATE TABLE projects (
   id uuid NOT NULL,
   name text NOT NULL,
@@ -209,6 +223,9 @@ CREATE TABLE runner_replicas (
   pools text[] NOT NULL,
   registered_at timestamp with time zone NOT NULL DEFAULT now(),
   seen_at timestamp with time zone NOT NULL DEFAULT now(),
+  labels text[] NOT NULL DEFAULT '{}'::text[],
+  capacity integer NOT NULL DEFAULT 100,
+  control_offset text,
   CONSTRAINT runner_replicas_pkey PRIMARY KEY (project_id, replica_id)
 );
 
@@ -271,9 +288,14 @@ CREATE TABLE session_streams (
   lease_until timestamp with time zone,
   last_heartbeat_at timestamp with time zone,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
+  watcher_id uuid,
+  watcher_by_id uuid,
+  attached_at timestamp with time zone,
+  sandbox_live boolean NOT NULL DEFAULT false,
+  owner_epoch bigint,
   CONSTRAINT session_streams_pkey PRIMARY KEY (project_id, session_id)
 );
-CREATE INDEX session_streams_lease ON session_streams USING btree (lease_until) WHERE (lease_until IS NOT NULL);
+CREATE INDEX session_streams_owner ON session_streams USING btree (project_id, owner_replica_id) WHERE (owner_replica_id IS NOT NULL);
 
 CREATE TABLE session_transcripts (
   project_id uuid NOT NULL,
@@ -289,9 +311,9 @@ CREATE TABLE session_turns (
   project_id uuid NOT NULL,
   turn_id uuid NOT NULL,
   session_id text NOT NULL,
-  turn_index integer NOT NULL,
+  turn_index integer,
   status text NOT NULL,
-  pool text NOT NULL,
+  pool text,
   agent_name text NOT NULL,
   agent_revision integer NOT NULL,
   harness text NOT NULL,
@@ -308,10 +330,27 @@ CREATE TABLE session_turns (
   created_by_id uuid NOT NULL,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
+  labels text[] NOT NULL DEFAULT '{}'::text[],
+  push_url text,
+  detached boolean NOT NULL DEFAULT true,
+  inbox_position bigint,
+  delivery text,
+  log_position bigint NOT NULL DEFAULT 0,
+  in_turn_of uuid,
+  resumes_turn_id uuid,
+  stop_status text,
+  lost_attempts integer NOT NULL DEFAULT 0,
+  max_attempts integer NOT NULL DEFAULT 3,
+  handed_over_epoch bigint,
+  CONSTRAINT session_turns_delivery_check CHECK ((delivery = ANY (ARRAY['queue'::text, 'steer'::text, 'in_turn'::text]))),
+  CONSTRAINT session_turns_inbox_check CHECK (((status = 'inbox'::text) = (inbox_position IS NOT NULL))),
+  CONSTRAINT session_turns_index_check CHECK (((turn_index IS NOT NULL) OR (status = ANY (ARRAY['inbox'::text, 'merged'::text, 'superseded'::text, 'cancelled'::text, 'failed'::text])))),
   CONSTRAINT session_turns_index_key UNIQUE (project_id, session_id, turn_index),
   CONSTRAINT session_turns_pkey PRIMARY KEY (project_id, turn_id),
-  CONSTRAINT session_turns_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'starting'::text, 'running'::text, 'stopping'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'lost'::text])))
+  CONSTRAINT session_turns_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'starting'::text, 'running'::text, 'stopping'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'lost'::text, 'inbox'::text, 'merged'::text, 'superseded'::text, 'paused'::text]))),
+  CONSTRAINT session_turns_target_check CHECK (((pool IS NULL) <> (push_url IS NULL)))
 );
+CREATE INDEX session_turns_inbox ON session_turns USING btree (project_id, session_id, inbox_position) WHERE (status = 'inbox'::text);
 CREATE UNIQUE INDEX session_turns_one_live ON session_turns USING btree (project_id, session_id) WHERE (status = ANY (ARRAY['queued'::text, 'starting'::text, 'running'::text, 'stopping'::text]));
 CREATE INDEX session_turns_queued ON session_turns USING btree (project_id, pool, created_at) WHERE (status = 'queued'::text);
 CREATE INDEX session_turns_stopping ON session_turns USING btree (stop_by) WHERE (status = 'stopping'::text);
@@ -332,3 +371,30 @@ CREATE TABLE sessions (
   CONSTRAINT sessions_session_id_check CHECK ((session_id ~ '^[A-Za-z0-9_-]{1,128}$'::text))
 );
 CREATE INDEX sessions_newest ON sessions USING btree (project_id, created_at DESC, session_id DESC) WHERE (deleted_at IS NULL);
+
+CREATE TABLE trigger_deliveries (
+  project_id uuid NOT NULL,
+  delivery_id uuid NOT NULL,
+  source text NOT NULL,
+  session_id text NOT NULL,
+  turn_id uuid NOT NULL,
+  status text NOT NULL,
+  error jsonb,
+  created_at timestamp with time zone NOT NULL,
+  created_by_id uuid NOT NULL,
+  dispatched_at timestamp with time zone,
+  closed_at timestamp with time zone,
+  CONSTRAINT trigger_deliveries_closed_check CHECK (((status = ANY (ARRAY['pending'::text, 'dispatched'::text])) = (closed_at IS NULL))),
+  CONSTRAINT trigger_deliveries_pkey PRIMARY KEY (project_id, delivery_id),
+  CONSTRAINT trigger_deliveries_source_check CHECK ((source = 'invoke'::text)),
+  CONSTRAINT trigger_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'dispatched'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text, 'merged'::text, 'paused'::text, 'lost'::text]))),
+  CONSTRAINT trigger_deliveries_turn_key UNIQUE (project_id, turn_id)
+);
+CREATE INDEX trigger_deliveries_session ON trigger_deliveries USING btree (project_id, session_id, delivery_id);
+
+CREATE TABLE turn_credential_keys (
+  kid text NOT NULL,
+  secret bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT turn_credential_keys_pkey PRIMARY KEY (kid)
+);
