@@ -12,7 +12,6 @@ const CONTROL_SEGMENT = '__ds';
 /** Empty, `.` or `..`. */
 const UNNAMED_SEGMENT = /(^|\/)\.{0,2}(\/|$)/;
 
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /** The stream that a URL names. Errors: stream_path_invalid. */
