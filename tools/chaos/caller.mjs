@@ -67,13 +67,7 @@ export function newCaller({ url, apiKey, signal }) {
         });
         if (response.status >= 500) return undefined;
         if (response.status !== 200) return { status: response.status, body: await response.json() };
-        let text = '';
-        for await (const part of response.body.pipeThrough(new TextDecoderStream())) {
-          text += part;
-          const frames = text.split('\n\n');
-          text = frames.pop();
-          for (const frame of frames) if (!onEvent(frameOf(frame))) leaving.abort();
-        }
+        await Promise.race([readFrames(response.body, onEvent, leave), aborted(leaving.signal)]);
         return { status: 200 };
       } catch {
         return leaving.signal.aborted ? { status: 200 } : undefined;
@@ -82,6 +76,24 @@ export function newCaller({ url, apiKey, signal }) {
       }
     },
   };
+}
+
+async function readFrames(body, onEvent, leave) {
+  let text = '';
+  for await (const part of body.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    const frames = text.split('\n\n');
+    text = frames.pop();
+    for (const frame of frames) if (!onEvent(frameOf(frame))) leave();
+  }
+}
+
+/** Node's fetch may forget the signal of a request once it has begun to be answered; then only this ends the wait. */
+function aborted(signal) {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
 }
 
 function frameOf(frame) {
