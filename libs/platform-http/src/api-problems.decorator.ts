@@ -5,6 +5,7 @@ import { CredentialKind, PermissionDenied, Unauthenticated } from '@holdfast/pla
 import type { ErrorKind } from '@holdfast/platform-errors';
 import {
   BodyTooLarge,
+  DatabaseUnavailable,
   IdempotencyKeyMalformed,
   JsonMalformed,
   MediaTypeUnsupported,
@@ -22,7 +23,14 @@ export interface DocumentedError {
   readonly title: string;
 }
 
-const COMMON: DocumentedError[] = [RequestInvalid, Unauthenticated, PermissionDenied, CredentialKind, RateLimited];
+const COMMON: DocumentedError[] = [
+  RequestInvalid,
+  Unauthenticated,
+  PermissionDenied,
+  CredentialKind,
+  RateLimited,
+  DatabaseUnavailable,
+];
 
 const OF_BODIES: DocumentedError[] = [JsonMalformed, BodyTooLarge, MediaTypeUnsupported];
 

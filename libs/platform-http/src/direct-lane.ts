@@ -4,7 +4,7 @@ import { requirePolicy, type ClosedPolicy, type Principal, type RequestAuthentic
 import { isDomainError, type DomainError } from '@holdfast/platform-errors';
 import { continueTrace, runInContext, type RequestContext } from '@holdfast/platform-telemetry';
 import { beginResponse, isEventStream, writeHead } from './direct-response.js';
-import { MethodNotAllowed } from './http.errors.js';
+import { DatabaseUnavailable, MethodNotAllowed } from './http.errors.js';
 import { expectedError, problemHeaders, problemOf } from './problem.rules.js';
 import { callerAt, callerWith, type SpendRequest } from './rate-limit.js';
 import type { RequestDuration } from './request-duration.js';
@@ -127,6 +127,9 @@ export class DirectLane {
     const callerWentAway = raw.destroyed && !raw.complete;
     if (!error && !callerWentAway) {
       runInContext(contextOf(id, raw), () => this.logger.error({ event: 'http.request_failed', err: thrown }));
+    }
+    if (error?.code === DatabaseUnavailable.code && !callerWentAway) {
+      runInContext(contextOf(id, raw), () => this.logger.warn({ event: 'http.database_unavailable', err: thrown }));
     }
     if (response.headersSent) {
       response.destroy();

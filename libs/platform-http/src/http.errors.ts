@@ -104,6 +104,16 @@ export const IdempotencyKeyMalformed = defineError({
   detail: () => 'Idempotency-Key takes 1 to 255 visible ASCII characters.',
 });
 
+/** Whether a write took place that was being committed is not known; an Idempotency-Key makes asking again safe. */
+export const DatabaseUnavailable = defineError({
+  code: 'database_unavailable',
+  kind: 'unavailable',
+  title: 'Database unavailable',
+  detail: () =>
+    'The database could not be reached, or the connection was lost. Send the request again, under the same Idempotency-Key where it has one.',
+  members: () => ({ retry_after_seconds: 1 }),
+});
+
 export const NotReady = defineError<{ checks: Record<string, string> }>({
   code: 'not_ready',
   kind: 'unavailable',

@@ -10,7 +10,8 @@ const TAKES_KEY = Symbol('takes an Idempotency-Key');
 const documentHeader = ApiHeader({
   name: 'Idempotency-Key',
   required: false,
-  description: 'Makes a retry safe: a second call with the same key takes no effect and is answered like the first.',
+  description:
+    'Makes a retry safe: a second call with the same key takes no effect and is answered like the first, also when that was refused with 404, 409 or 422. Kept for a day.',
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 });
 

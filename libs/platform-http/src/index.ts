@@ -16,6 +16,7 @@ export { isStorableText } from './json-body.rules.js';
 export {
   BodyTooLarge,
   CursorMalformed,
+  DatabaseUnavailable,
   IdempotencyKeyMalformed,
   JsonMalformed,
   MethodNotAllowed,

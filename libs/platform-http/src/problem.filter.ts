@@ -1,5 +1,6 @@
 import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DatabaseUnavailable } from './http.errors.js';
 import { expectedError, problemHeaders, problemOf } from './problem.rules.js';
 
 /** Turns whatever was thrown into problem details, and logs what was not expected. */
@@ -13,6 +14,9 @@ export class ProblemFilter implements ExceptionFilter {
     const error = expectedError(thrown, request.routeOptions.bodyLimit);
     const callerWentAway = request.raw.destroyed && !request.raw.complete;
     if (!error && !callerWentAway) this.logger.error({ event: 'http.request_failed', err: thrown });
+    if (error?.code === DatabaseUnavailable.code && !callerWentAway) {
+      this.logger.warn({ event: 'http.database_unavailable', err: thrown });
+    }
 
     // A handler that took the reply over had begun its own answer; a cut is the only honest end of it.
     if (reply.raw.headersSent) {

@@ -1,8 +1,10 @@
 import { STATUS_CODES } from 'node:http';
 import { HttpException } from '@nestjs/common';
 import { isDomainError, type DomainError, type ErrorKind } from '@holdfast/platform-errors';
+import { isDatabaseOutage } from '@holdfast/platform-postgres';
 import {
   BodyTooLarge,
+  DatabaseUnavailable,
   JsonMalformed,
   MediaTypeUnsupported,
   MethodNotAllowed,
@@ -42,9 +44,10 @@ export function statusOf({ code, kind }: { code: string; kind: ErrorKind }): num
   return STATUS_OF_CODE[code] ?? STATUS_OF_KIND[kind];
 }
 
-/** What the caller did wrong, in our words; undefined when it is not the caller's doing. */
+/** What was thrown, in our words; undefined when nobody expects it. */
 export function expectedError(thrown: unknown, bodyLimitBytes: number): DomainError | undefined {
   if (isDomainError(thrown)) return thrown;
+  if (isDatabaseOutage(thrown)) return DatabaseUnavailable(undefined, { cause: thrown });
   const cause = thrown instanceof HttpException ? (thrown.cause ?? thrown) : thrown;
   const { code, statusCode } = (cause ?? {}) as { code?: string; statusCode?: number };
   switch (code) {

@@ -35,7 +35,7 @@ export class RequestValidationPipe extends ValidationPipe {
 function faultsOf(errors: ValidationError[], parent: string): RequestFault[] {
   return errors.flatMap(({ property, constraints, children }) => {
     const pointer = parent + pointerStep(property);
-    const own = Object.values(constraints ?? {}).map((detail) => ({ pointer, detail }));
+    const own = [...new Set(Object.values(constraints ?? {}))].map((detail) => ({ pointer, detail }));
     return [...own, ...faultsOf(children ?? [], pointer)];
   });
 }

@@ -75,7 +75,7 @@ describe('the OpenAPI document of an operation', () => {
 
   it('lists no errors of a body or a key where it takes none', () => {
     const { responses } = document.paths['/v1/sessions/first']!.get!;
-    expect(Object.keys(responses).sort()).toEqual(['400', '401', '403', '429', '500']);
+    expect(Object.keys(responses).sort()).toEqual(['400', '401', '403', '429', '500', '503']);
     expect(responses['400']).toMatchObject({ 'x-codes': ['request_invalid'] });
   });
 

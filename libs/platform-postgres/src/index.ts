@@ -1,5 +1,6 @@
 export { createDataSource } from './data-source.js';
 export type { Persistence, PostgresConfig } from './data-source.js';
+export { isDatabaseOutage } from './database-outage.rules.js';
 export { IdempotencyKeyReused, IdempotencyKeys } from './idempotency-keys.js';
 export type { IdempotentRequest } from './idempotency-keys.js';
 export { migrate } from './migrate.js';

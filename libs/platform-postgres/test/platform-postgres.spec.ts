@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
-import { testPostgres, type TestPostgres } from '@holdfast/testing';
+import { defineError } from '@holdfast/platform-errors';
+import { eventually, testPostgres, type TestPostgres } from '@holdfast/testing';
 import {
   createDataSource,
   IdempotencyKeys,
@@ -180,7 +181,7 @@ describe('idempotency keys', () => {
     keys = new IdempotencyKeys(unitOfWork);
   });
   const once = (project_id: string, key: string | undefined, request: object, work: () => Promise<object>) =>
-    unitOfWork.run((tx) => keys.once(tx, { project_id, operation: 'pay', key, request }, work));
+    keys.once({ project_id, operation: 'pay', key, request }, work);
 
   it('run the work once however often and however simultaneously it is asked for (I1)', async () => {
     const project_id = randomUUID();
@@ -207,6 +208,68 @@ describe('idempotency keys', () => {
     });
     await expect(failing).rejects.toThrow('no');
     expect(await once(project_id, 'k', {}, async () => ({ ok: true }))).toEqual({ ok: true });
+  });
+
+  describe('of a request that was refused', () => {
+    const Broke = defineError<{ balance: number }>({
+      code: 'broke',
+      kind: 'conflict',
+      title: 'Broke',
+      detail: ({ balance }) => `Only ${balance} left.`,
+      members: ({ balance }) => ({ balance }),
+    });
+    const refused = async (): Promise<object> => {
+      throw Broke({ balance: 3 });
+    };
+
+    it('answer a retry with the refusal of the first call, and do nothing (I4)', async () => {
+      const project_id = randomUUID();
+      await expect(once(project_id, 'k', {}, refused)).rejects.toThrow('Only 3 left.');
+      await expect(once(project_id, 'k', {}, async () => ({ paid: true }))).rejects.toMatchObject({
+        name: 'DomainError',
+        code: 'broke',
+        kind: 'conflict',
+        title: 'Broke',
+        message: 'Only 3 left.',
+        members: { balance: 3 },
+      });
+      await expect(once(project_id, 'k', { amount: 6 }, refused)).rejects.toMatchObject({
+        code: 'idempotency_key_reused',
+      });
+    });
+
+    it('give all tries one answer, also when one of them is done while another is refused (I4)', async () => {
+      const project_id = randomUUID();
+      let second: Promise<object> | undefined;
+      const first = once(project_id, 'k', {}, async () => {
+        // Waits for the first one's row, and goes on when that is rolled back.
+        second = once(project_id, 'k', {}, async () => ({ paid: true }));
+        await eventually(async () => {
+          const blocked = await unitOfWork.queryOne(
+            `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+          );
+          if (!blocked) throw new Error('nobody waits for the key');
+        });
+        return refused();
+      });
+      const [one, other] = await Promise.allSettled([first, first.catch(() => undefined).then(() => second)]);
+      const answerOf = (outcome: PromiseSettledResult<unknown>) =>
+        outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as { code: string }).code;
+      expect(answerOf(one)).toEqual(answerOf(other));
+    });
+
+    it.each(['forbidden', 'rate-limited', 'unavailable', 'unauthenticated'] as const)(
+      'are free again when it was refused for what passes: %s',
+      async (kind) => {
+        const project_id = randomUUID();
+        const NotNow = defineError({ code: 'not_now', kind, title: 'Not now', detail: () => 'Not now.' });
+        const failing = once(project_id, 'k', {}, async () => {
+          throw NotNow();
+        });
+        await expect(failing).rejects.toMatchObject({ code: 'not_now' });
+        expect(await once(project_id, 'k', {}, async () => ({ ok: true }))).toEqual({ ok: true });
+      },
+    );
   });
 
   it('know a request again whatever the order of its fields', async () => {

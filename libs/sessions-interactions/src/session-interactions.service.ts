@@ -92,9 +92,7 @@ export class SessionInteractionsService {
       key: idempotencyKey,
       request: { interaction_id, ...verdict },
     };
-    return this.unitOfWork.run((tx) =>
-      this.idempotency.once(tx, call, () => this.answer(tx, project_id, interaction_id, verdict, by_id)),
-    );
+    return this.idempotency.once(call, (tx) => this.answer(tx, project_id, interaction_id, verdict, by_id));
   }
 
   /**

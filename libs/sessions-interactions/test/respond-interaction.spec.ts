@@ -158,15 +158,15 @@ describe('of many answers', () => {
     await expect(respond('deny')).rejects.toMatchObject({ code: 'idempotency_key_reused' });
   });
 
-  it('one that was refused leaves its idempotency key free', async () => {
+  it('one that was refused is refused alike under its key, whoever answered since; another answer takes another key', async () => {
     const { project_id, id, by_id } = await asked(['allow_once']);
+    const respond = (decision: 'allow' | 'allow_always', key: string) =>
+      at.service.respond(project_id, id, { decision }, by_id, key);
 
-    await expect(
-      at.service.respond(project_id, id, { decision: 'allow_always' }, by_id, 'key-1'),
-    ).rejects.toMatchObject({ code: 'decision_not_offered' });
-    expect(await at.service.respond(project_id, id, { decision: 'allow' }, by_id, 'key-1')).toMatchObject({
-      status: 'responded',
-    });
+    await expect(respond('allow_always', 'key-1')).rejects.toMatchObject({ code: 'decision_not_offered' });
+    await expect(respond('allow', 'key-1')).rejects.toMatchObject({ code: 'idempotency_key_reused' });
+    expect(await respond('allow', 'key-2')).toMatchObject({ status: 'responded' });
+    await expect(respond('allow_always', 'key-1')).rejects.toMatchObject({ code: 'decision_not_offered' });
   });
 });
 
