@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Backoff } from './backoff.js';
 import { ControlPlaneUnavailable, type ControlPlane } from './control-plane.js';
@@ -18,9 +19,10 @@ export class ClaimLoop {
     private readonly log: Logger,
   ) {}
 
-  /** Claims until `signal` aborts. */
+  /** Claims until `signal` aborts. A claim without an answer is repeated as the same one: it may have granted turns. */
   async run(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff();
+    let claimId = randomUUID();
     while (!signal.aborted) {
       const free = this.capacity - this.turns.size;
       if (free <= 0) {
@@ -28,7 +30,8 @@ export class ClaimLoop {
         continue;
       }
       try {
-        const granted = await this.claim(Math.min(free, maxClaim), signal);
+        const granted = await this.claim(claimId, Math.min(free, maxClaim), signal);
+        claimId = randomUUID();
         // An api that is draining answers at once, with nothing.
         if (granted) backoff.reset();
         else await backoff.wait(signal);
@@ -41,9 +44,10 @@ export class ClaimLoop {
   }
 
   /** False when the api did not wait for work. */
-  private async claim(capacity: number, signal: AbortSignal): Promise<boolean> {
+  private async claim(claim_id: string, capacity: number, signal: AbortSignal): Promise<boolean> {
     const askedAt = performance.now();
-    const grants = await this.plane.claim({ replica_id: this.replicaId, capacity, wait_seconds: waitSeconds }, signal);
+    const claim = { replica_id: this.replicaId, claim_id, capacity, wait_seconds: waitSeconds };
+    const grants = await this.plane.claim(claim, signal);
     for (const grant of grants) {
       this.log.info({ session_id: grant.session_id, turn_id: grant.turn_id, harness: grant.harness }, 'turn claimed');
       this.turns.start(grant);

@@ -26,6 +26,8 @@ import {
 import { TurnClients } from './turn-clients.js';
 
 const callTimeoutMs = 10_000;
+/** Where a log begins, also one that is not known. */
+const START = '-1';
 
 /** The api over HTTP: under the runner's key to get and keep turns, under a turn's credential to write for it. */
 export class HttpControlPlane implements ControlPlane {
@@ -116,6 +118,11 @@ export class HttpControlPlane implements ControlPlane {
           yield { command: event, offset: next };
         }
       } catch (error) {
+        // Its replica was forgotten meanwhile, with the log: what the new one has is all news.
+        if (position !== START && isOfAnotherLog(error)) {
+          position = START;
+          continue;
+        }
         // A refusal: a runner that is deaf from now on would be worse than one that asks again.
         this.contact.lost((error as Error).message);
         await backoff.wait(signal);
@@ -168,6 +175,11 @@ function meaningOf(error: Error): StaleEpoch | ControlPlaneRefusal | ControlPlan
   const isRefusal = status >= 400 && status < 500 && status !== 408 && status !== 429;
   if (!isRefusal) return new ControlPlaneUnavailable(`${code} (${status}): ${detail}`, retryAfterMs);
   return code === 'stale_epoch' ? new StaleEpoch(detail) : new ControlPlaneRefusal(status, code, detail);
+}
+
+/** The log at this path is not the one that the offset is of. */
+function isOfAnotherLog(error: unknown): boolean {
+  return error instanceof HoldfastError && ['offset_gone', 'offset_beyond_tail'].includes(error.code);
 }
 
 /** An abort by its caller says nothing about the api; a caller's timeout does. */

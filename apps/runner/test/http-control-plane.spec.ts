@@ -169,6 +169,20 @@ describe('HttpControlPlane', () => {
     expect(memory.registrations).toHaveLength(2);
   });
 
+  it('follows the control log from its start when that is another one since its replica was forgotten', async () => {
+    const grant = memory.invoke('');
+    memory.cancel(grant, 'first');
+    server.intercept = ({ path }, response) => {
+      const isKnown = /[?&]offset=(-1|\d)\b/.test(path) || !path.startsWith('/control');
+      if (isKnown) return false;
+      response.writeHead(410).end('{"status":410,"code":"offset_gone","detail":"It is of an earlier log."}');
+      return true;
+    };
+    const followed = plane.followControl('/control', '17', following.signal)[Symbol.asyncIterator]();
+    expect((await followed.next()).value).toMatchObject({ command: { command_id: 'first' } });
+    expect(logged).toEqual([]);
+  });
+
   it('says once that contact is lost and once that it is back', async () => {
     const { port } = server;
     await server.close();

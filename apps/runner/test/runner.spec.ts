@@ -84,7 +84,7 @@ describe('the runner', () => {
     return { grant, child: parseInt(plane.text(grant), 10) };
   }
 
-  it('names every problem of its configuration at once', async () => {
+  it('A10: does not start without its key, and names every problem of its configuration at once', async () => {
     const wrong = {
       HOLDFAST_URL: 'localhost',
       HOLDFAST_CAPACITY: '0',

@@ -41,7 +41,7 @@ describe('a hosted turn', () => {
     expect(existsSync(join(folder, '.scripted-agent'))).toBe(true);
   });
 
-  it('tells at once that it runs, with the id of the agent session, before the prompt is worked on', async () => {
+  it('G8: tells at once that it runs, with the id of the agent session, before the prompt is worked on', async () => {
     const grant = bench.start('[[say:x]]');
     await bench.plane.ended(grant);
 

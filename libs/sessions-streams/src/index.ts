@@ -84,6 +84,7 @@ export {
   ReplicaTaken,
   ReplicaUnknown,
   SessionInUse,
+  TurnInInbox,
   TurnNotFound,
   TurnNotLive,
 } from './sessions-streams.errors.js';

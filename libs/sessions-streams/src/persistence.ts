@@ -2,8 +2,9 @@ import type { Persistence } from '@holdfast/platform-postgres';
 import { CreateTurns1794000010000 } from './migrations/1794000010000-create-turns.js';
 import { ExtendTurns1794000011000 } from './migrations/1794000011000-extend-turns.js';
 import { TuneLeases1794000012000 } from './migrations/1794000012000-tune-leases.js';
+import { NameClaims1794000051000 } from './migrations/1794000051000-name-claims.js';
 
 export const sessionsStreamsPersistence: Persistence = {
   entities: [],
-  migrations: [CreateTurns1794000010000, ExtendTurns1794000011000, TuneLeases1794000012000],
+  migrations: [CreateTurns1794000010000, ExtendTurns1794000011000, TuneLeases1794000012000, NameClaims1794000051000],
 };

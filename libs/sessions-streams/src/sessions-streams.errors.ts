@@ -51,6 +51,15 @@ export const InboxChanged = defineError<{ turn_ids: string[] }>({
   members: ({ turn_ids }) => ({ turn_ids }),
 });
 
+export const TurnInInbox = defineError<{ turn_id: string }>({
+  code: 'turn_in_inbox',
+  kind: 'conflict',
+  title: 'Turn in the inbox',
+  detail: ({ turn_id }) =>
+    `Turn "${turn_id}" waits in the inbox, where there is nothing to cancel. Withdraw it instead, or cancel it once it is live.`,
+  members: ({ turn_id }) => ({ turn_id, turn_status: 'inbox', allowed: allowedIn('inbox') }),
+});
+
 export const NotInInbox = defineError<{ turn_id: string; status: TurnStatus }>({
   code: 'not_in_inbox',
   kind: 'conflict',

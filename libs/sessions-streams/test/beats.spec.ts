@@ -160,7 +160,7 @@ describe('beats', () => {
         await streams.takeover.takeOverdue(tx, session);
         const epoch = await streams.fences.advance(tx, session);
         const fence = { ...session, turn_id: claimed.turn.turn_id, epoch };
-        await streams.leases.claimTurn(tx, fence, claimed.runner.replica_id, 5);
+        await streams.leases.claimTurn(tx, fence, claimed.runner, 5);
       },
       () => scenario.isCurrent(claimed.runner, beatOf(claimed)),
     );
@@ -240,7 +240,7 @@ describe('beats', () => {
     expect(await scenario.owner(session)).toMatchObject(before);
   });
 
-  it("the agent's own id of the conversation is taken down whenever it is told, and never lost by silence", async () => {
+  it("G5: the agent's own id of the conversation is taken down whenever it is told, and never lost by silence", async () => {
     const session = await streams.openSession();
     const claimed = await scenario.claimed(session);
     await scenario.isCurrent(claimed.runner, beatOf(claimed));

@@ -38,6 +38,29 @@ describe('handing a turn over', () => {
     expect(second.epoch).toBeGreaterThan(first.epoch);
   });
 
+  it('one that lost contact counts as a lost attempt: in line again while there are attempts left, and after that lost', async () => {
+    const session = await streams.openSession();
+    const first = await scenario.claimed(session, { max_attempts: 2 });
+    expect(await handOver(fenceOf(first), 'lost_contact')).toMatchObject({ outcome: 'queued' });
+    expect(await scenario.turn(first)).toMatchObject({ status: 'queued', lost_attempts: 1 });
+    expect((await streams.events(session)).at(-1)).toMatchObject({
+      type: 'turn.handed_over',
+      data: { attempt: 1, epoch: first.epoch, reason: 'lost_contact' },
+    });
+
+    const second = await scenario.claimAgain(session, first.runner);
+    expect(await handOver(fenceOf(second), 'lost_contact')).toMatchObject({
+      outcome: 'to_end',
+      turn: { turn_id: first.turn.turn_id, epoch: second.epoch },
+      end: { status: 'lost', error: { code: 'owner_lost' } },
+    });
+    expect(await scenario.turn(first)).toMatchObject({ lost_attempts: 2 });
+    expect((await streams.events(session)).at(-1)).toMatchObject({
+      type: 'turn.attempt_lost',
+      data: { attempt: 2, epoch: second.epoch, requeued: false },
+    });
+  });
+
   it('B9: a retry under the old epoch is answered alike and changes nothing, also when the next runner is at work', async () => {
     const session = await streams.openSession();
     const first = await scenario.claimed(session);

@@ -13,6 +13,24 @@ it.each<[string, new () => object, object, string[]]>([
     ['agent must be an object with the name of an agent'],
   ],
   [
+    'an agent that is a list',
+    SessionStreamInvoke,
+    { session_id: 's', prompt: 'x', agent: ['scripted'] },
+    ['agent must be an object with the name of an agent'],
+  ],
+  [
+    'an agent that is a list of agents',
+    SessionStreamInvoke,
+    { session_id: 's', prompt: 'x', agent: [{ name: 'scripted' }] },
+    ['agent must be an object with the name of an agent'],
+  ],
+  [
+    'a turn to cancel beside a prompt',
+    SessionStreamInvoke,
+    { session_id: 's', prompt: 'x', turn_id: '01900000-0000-7000-8000-000000000000' },
+    ['turn_id is for cancel only; this is send'],
+  ],
+  [
     'the name of an agent that is none',
     SessionStreamInvoke,
     { session_id: 's', prompt: 'x', agent: { name: 'A b' } },
@@ -39,5 +57,5 @@ it.each<[string, new () => object, object, string[]]>([
     ['each of labels must be key=value, for example os=linux, the key in lower case'],
   ],
 ])('%s is refused in words that say what to send', (_, as, body, messages) => {
-  expect(told(validateSync(plainToInstance(as, body)))).toEqual(messages);
+  expect([...new Set(told(validateSync(plainToInstance(as, body))))]).toEqual(messages);
 });

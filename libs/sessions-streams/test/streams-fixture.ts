@@ -40,6 +40,7 @@ import {
   type SessionEvent,
   type TurnStart,
 } from '../src/index.js';
+import { SessionStreamsRepository } from '../src/control/session-streams.repository.js';
 import { encodeMessage } from '../src/log/session-event.js';
 
 const persistence = [platformPersistence, durableStreamsPersistence, sessionsStreamsPersistence];
@@ -120,6 +121,7 @@ export async function startStreams(shared?: { url: string }) {
     leases: app.get(TurnLeasesRepository),
     takeover: app.get(TurnTakeoverService),
     handOver: app.get(TurnHandOverService),
+    streams: app.get(SessionStreamsRepository),
     makeSession,
     openSession,
 

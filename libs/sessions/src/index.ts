@@ -7,6 +7,7 @@ export { DetachWatcherFlow } from './flows/detach-watcher.flow.js';
 export { EndTurnFlow } from './flows/end-turn.flow.js';
 export { HandOverTurnFlow } from './flows/hand-over-turn.flow.js';
 export { InvokeSessionFlow } from './flows/invoke-session.flow.js';
+export type { Invoked, WatcherConnection } from './flows/invoke-session.flow.js';
 export { KillSessionFlow } from './flows/kill-session.flow.js';
 export { MergePromptFlow } from './flows/merge-prompt.flow.js';
 export { ProjectLaggingLogsFlow } from './flows/project-lagging-logs.flow.js';

@@ -64,6 +64,56 @@ describe('a cancel', () => {
     }
   });
 
+  describe('of a named turn', () => {
+    const cancel = (session_id: string, turn_id: string, key?: string) => project.invoke({ session_id, turn_id }, key);
+
+    it('ends that one, and repeated without a key never the one that took its place', async () => {
+      const session_id = newId();
+      const turn = await running(session_id);
+      const next = await project.send(session_id, { on_busy: 'queue' });
+      expect(await cancel(session_id, turn.turn_id)).toMatchObject({ mode: 'cancel', turn_id: turn.turn_id });
+      expect(await project.turn(turn.turn_id)).toMatchObject({ status: 'stopping' });
+      await project.complete(turn, 'cancelled');
+      const before = await project.events(session_id);
+      expect(await cancel(session_id, turn.turn_id)).toMatchObject({ mode: 'cancel', turn_id: turn.turn_id });
+      expect(await project.turn(next)).toMatchObject({ status: 'queued' });
+      expect(await project.events(session_id)).toEqual(before);
+    });
+
+    it('that is over changes nothing, however it ended, and whether or not another one is live', async () => {
+      const session_id = newId();
+      const turn = await running(session_id);
+      await project.complete(turn);
+      expect(await cancel(session_id, turn.turn_id)).toMatchObject({ turn_id: turn.turn_id });
+      expect(await project.turn(turn.turn_id)).toMatchObject({ status: 'completed' });
+      expect((await project.types(session_id)).at(-1)).toBe('turn.completed');
+    });
+
+    it('that waits is a 409 which says to withdraw it, and leaves the live one alone', async () => {
+      const session_id = newId();
+      const turn = await running(session_id);
+      const waiting = await project.send(session_id, { on_busy: 'queue' });
+      await expect(cancel(session_id, waiting)).rejects.toMatchObject({
+        code: 'turn_in_inbox',
+        kind: 'conflict',
+        message: expect.stringContaining('Withdraw'),
+        members: { turn_id: waiting, turn_status: 'inbox' },
+      });
+      expect(await project.turn(waiting)).toMatchObject({ status: 'inbox' });
+      expect(await project.turn(turn.turn_id)).toMatchObject({ status: 'running' });
+    });
+
+    it('that this session does not have is not found, and the live one goes on', async () => {
+      const [session_id, other] = [newId(), newId()];
+      const turn = await running(session_id);
+      await expect(cancel(other, turn.turn_id)).rejects.toMatchObject({ code: 'session_not_found' });
+      const elsewhere = await project.send(other);
+      await expect(cancel(session_id, elsewhere)).rejects.toMatchObject({ code: 'turn_not_found' });
+      expect(await project.turn(turn.turn_id)).toMatchObject({ status: 'running' });
+      expect(await project.turn(elsewhere)).toMatchObject({ status: 'queued' });
+    });
+  });
+
   it('by many at once ends the turn once', async () => {
     const session_id = newId();
     await project.send(session_id);

@@ -19,8 +19,8 @@ describe('how a runner gives up a turn', () => {
     await project.run(turn);
     return turn;
   };
-  const handOver = (turn: OwnedTurn) =>
-    flows.app.get(HandOverTurnFlow).run(project.project_id, { ...turn, reason: 'drain' });
+  const handOver = (turn: OwnedTurn, reason = 'drain') =>
+    flows.app.get(HandOverTurnFlow).run(project.project_id, { ...turn, reason });
   const count = async (turn: OwnedTurn, type: string) =>
     (await project.types(turn.session_id)).filter((one) => one === type).length;
 
@@ -36,6 +36,22 @@ describe('how a runner gives up a turn', () => {
       const next = await project.claim(turn.session_id);
       await project.complete(next);
       expect(await project.turn(turn.turn_id)).toMatchObject({ status: 'completed', attempt: 2 });
+    });
+
+    it('is bounded where its runners lost contact: then it is lost as by the sweep, and what waits takes its place', async () => {
+      let turn = await running();
+      const waiting = await project.send(turn.session_id, { on_busy: 'queue' });
+      for (let attempt = 1; attempt < 3; attempt++) {
+        expect(await handOver(turn, 'lost_contact')).toMatchObject({ status: 'queued' });
+        turn = await project.claim(turn.session_id);
+      }
+      const lost = { status: 'lost', error: { code: 'owner_lost' } };
+      expect(await handOver(turn, 'lost_contact')).toMatchObject(lost);
+      expect(await handOver(turn, 'lost_contact')).toMatchObject(lost);
+      expect(await project.turn(turn.turn_id)).toMatchObject({ ...lost, attempt: 3 });
+      expect(await count(turn, 'turn.lost')).toBe(1);
+      expect(await project.turn(waiting)).toMatchObject({ status: 'queued' });
+      await expect(project.ask(turn)).rejects.toMatchObject({ code: 'turn_not_live' });
     });
 
     it('what it was told while it ran is told to the next runner too', async () => {

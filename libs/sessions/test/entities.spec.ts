@@ -28,3 +28,22 @@ describe('every entity', () => {
     await database.drop();
   });
 });
+
+it('D9: no table has an index that is another one, or a constraint, again', async () => {
+  const database = await testPostgres(persistence);
+  const dataSource = await createDataSource(
+    { url: database.url, poolSize: 1, applicationName: 'test' },
+    [],
+  ).initialize();
+  const twins: object[] = await dataSource.query(
+    `SELECT indrelid::regclass AS "table", array_agg(indexrelid::regclass::text) AS indexes
+       FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+      WHERE relnamespace = 'public'::regnamespace
+      GROUP BY indrelid, relam, indkey::text, indclass::text, indoption::text,
+               pg_get_expr(indexprs, indrelid), pg_get_expr(indpred, indrelid)
+     HAVING count(*) > 1`,
+  );
+  expect(twins).toEqual([]);
+  await dataSource.destroy();
+  await database.drop();
+});

@@ -15,7 +15,7 @@ describe('starting a turn', () => {
 
   const newId = () => `s-${randomUUID()}`;
 
-  it('D2: a session is made in every domain or in none, once however often it is asked for', async () => {
+  it('D2, D8: a session is made by its own id, in every domain or in none, once however often it is asked for', async () => {
     const session = { project_id: project.project_id, session_id: newId() };
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => flows.app.get(CreateSessionFlow).run(session, {}, project.principal.key_id)),

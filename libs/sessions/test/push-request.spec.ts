@@ -44,7 +44,7 @@ describe('what a push target is sent (the golden request)', () => {
     expect(pushHeaders({ turn_id: turn.turn_id, epoch: 7 }, signed, headers['traceparent']!)).toEqual(headers);
   });
 
-  it('is what the schema says, and nothing that lacks a field is', () => {
+  it('A7: is what the schema says, and nothing that lacks a field is', () => {
     expect([isRequest(golden.request.body), isRequest.errors]).toEqual([true, null]);
     for (const field of Object.keys(golden.request.body)) {
       const { [field]: _, ...rest } = golden.request.body;

@@ -218,7 +218,7 @@ describe('the inbox of a session', () => {
       expect((await project.turn(next)).status).toBe('queued');
     });
 
-    it('it runs what was pinned when it was sent, whatever the agent is by now', async () => {
+    it('K2: it runs what was pinned when it was sent, whatever the agent is by now', async () => {
       const session_id = newId();
       const live = await running(session_id);
       const waiting = await project.send(session_id, { on_busy: 'queue', agent: { name: 'codex' } });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { DetachWatcherFlow } from '../src/index.js';
+import { DetachWatcherFlow, type Invoked } from '../src/index.js';
 import { startFlows, type Flows, type Project } from './flows-fixture.js';
 
 describe('who watches a session', () => {
@@ -89,6 +89,25 @@ describe('who watches a session', () => {
       expect(await project.turn(turn_id)).toMatchObject({ detached: false });
     });
 
+    it('leaves nothing to be delivered, from the start of the turn to its end; whoever does not stay does', async () => {
+      const delivered = async (session_id: string) => {
+        const jobs = await flows.sql<{ turn_id: string }>(
+          `SELECT payload->>'turn_id' AS turn_id FROM outbox
+            WHERE job = 'reconcile-trigger-delivery' AND project_id = $1 AND payload->>'session_id' = $2`,
+          [project.project_id, session_id],
+        );
+        return new Set(jobs.map(({ turn_id }) => turn_id));
+      };
+      const session_id = newId();
+      await stay(session_id);
+      const turn = await project.claim(session_id);
+      await project.run(turn);
+      await project.complete(turn);
+      expect(await delivered(session_id)).toEqual(new Set());
+      const unattended = await project.send(session_id);
+      expect(await delivered(session_id)).toEqual(new Set([unattended]));
+    });
+
     it('watches it from when it goes in line, where it had to wait', async () => {
       const session_id = newId();
       const first = await stay(session_id);
@@ -106,6 +125,78 @@ describe('who watches a session', () => {
       await project.cancel(session_id);
       expect(await project.turn(waiting)).toMatchObject({ status: 'queued', detached: true });
       expect(await watcher(session_id)).toBeNull();
+    });
+  });
+
+  describe('and sends its request once more under its key', () => {
+    const stay = (session_id: string, key: string, more = {}) =>
+      project.invoke({ session_id, prompt: 'hello', ...more }, key);
+    const closed = (session_id: string, { watcher_id, connection }: Invoked) =>
+      flows.app.get(DetachWatcherFlow).run({ project_id: project.project_id, session_id }, watcher_id!, connection);
+
+    it('watches under the same id, and is not detached when the connection before closes at last', async () => {
+      const [session_id, key] = [newId(), randomUUID()];
+      const first = await stay(session_id, key);
+      const second = await stay(session_id, key);
+      const third = await stay(session_id, key);
+      expect([second.watcher_id, third.watcher_id]).toEqual([first.turn_id, first.turn_id]);
+      expect(await closed(session_id, second)).toBe(false);
+      expect(await closed(session_id, first)).toBe(false);
+      expect(await watcher(session_id)).toBe(first.turn_id);
+      expect(await closed(session_id, third)).toBe(true);
+      expect(await watcher(session_id)).toBeNull();
+    });
+
+    it('watches again when the connection before had closed already', async () => {
+      const [session_id, key] = [newId(), randomUUID()];
+      const first = await stay(session_id, key);
+      expect(await closed(session_id, first)).toBe(true);
+      const second = await stay(session_id, key);
+      expect(await watcher(session_id)).toBe(first.turn_id);
+      expect(await closed(session_id, first)).toBe(false);
+      expect(await closed(session_id, second)).toBe(true);
+    });
+
+    it('keeps its prompt attended while that waits, as long as the newest connection is there', async () => {
+      const [session_id, key] = [newId(), randomUUID()];
+      await project.send(session_id);
+      const first = await stay(session_id, key, { on_busy: 'queue' });
+      await closed(session_id, first);
+      expect(await project.turn(first.turn_id)).toMatchObject({ detached: true });
+      await stay(session_id, key, { on_busy: 'queue' });
+      await closed(session_id, first);
+      expect(await project.turn(first.turn_id)).toMatchObject({ detached: false });
+      await project.cancel(session_id);
+      expect(await watcher(session_id)).toBe(first.turn_id);
+    });
+
+    it('takes nothing from another watcher who displaced it', async () => {
+      const [session_id, key] = [newId(), randomUUID()];
+      await stay(session_id, key);
+      const other = await attach(session_id);
+      const again = await stay(session_id, key);
+      expect(await watcher(session_id)).toBe(other);
+      expect(await closed(session_id, again)).toBe(false);
+      expect(await watcher(session_id)).toBe(other);
+    });
+
+    it('watches nothing when its turn is over', async () => {
+      const [session_id, key] = [newId(), randomUUID()];
+      const first = await stay(session_id, key);
+      await project.cancel(session_id);
+      expect(await stay(session_id, key)).toMatchObject({ turn_id: first.turn_id });
+      expect(await watcher(session_id)).toBeNull();
+    });
+
+    it('holds for who attaches, too', async () => {
+      const [session_id, key] = [newId(), randomUUID()];
+      await project.send(session_id);
+      const first = await project.invoke({ session_id, force: true }, key);
+      const second = await project.invoke({ session_id, force: true }, key);
+      expect(second.watcher_id).toBe(first.watcher_id);
+      expect(await closed(session_id, first)).toBe(false);
+      expect(await watcher(session_id)).toBe(first.watcher_id);
+      expect(await closed(session_id, second)).toBe(true);
     });
   });
 });

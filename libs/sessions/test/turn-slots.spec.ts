@@ -1,4 +1,6 @@
 import { DEFAULT_STREAMS_CONFIG } from '@holdfast/sessions-streams';
+import { UnitOfWork } from '@holdfast/platform-postgres';
+import { eventually } from '@holdfast/testing';
 import { settle, startFlows, type Flows, type Project } from './flows-fixture.js';
 
 const LIMIT = 3;
@@ -39,6 +41,14 @@ describe('the cap of live turns in a project', () => {
     await expect(project.send('full-1', { force: true })).resolves.toEqual(expect.any(String));
     await expect(project.cancel('full-1')).resolves.toMatchObject({ mode: 'cancel' });
     await expect(project.kill('full-2')).resolves.toMatchObject({ session_id: 'full-2' });
+  });
+
+  it('A12: is told to nobody who may not start a turn: that is what the refusal says', async () => {
+    await fill();
+    const viewer = { ...project.principal, permissions: ['VIEW_SESSIONS' as const] };
+    await expect(
+      project.invoke({ session_id: 'more', prompt: 'hi', detached: true }, undefined, viewer),
+    ).rejects.toMatchObject({ code: 'permission_denied' });
   });
 
   it('A2: is of one project: another one is not concerned', async () => {
@@ -84,5 +94,34 @@ describe('the cap of live turns in a project', () => {
       [project.project_id],
     );
     await expect(project.send('still-more')).resolves.toEqual(expect.any(String));
+  });
+});
+
+describe('the cap of live turns in a project that is far from it', () => {
+  let flows: Flows;
+  beforeAll(async () => {
+    flows = await startFlows({ maxLiveTurnsPerProject: 1_000 });
+  });
+  afterAll(() => flows.stop());
+
+  it('B22: refuses nobody, though others were quicker to take every place that was made meanwhile', async () => {
+    const project = await flows.newProject();
+    let start: Promise<string> | undefined;
+    await flows.app.get(UnitOfWork).run(async (tx) => {
+      await tx.query(
+        `INSERT INTO project_turn_slots (project_id, slot, session_id)
+         SELECT $1, n, 'other-' || n FROM generate_series(0, 99) n`,
+        [project.project_id],
+      );
+      start = project.send('mine');
+      await eventually(async () => {
+        const waiting = await flows.sql(
+          `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+              AND query LIKE 'INSERT INTO project_turn_slots%'`,
+        );
+        expect(waiting).toHaveLength(1);
+      });
+    });
+    await expect(start).resolves.toEqual(expect.any(String));
   });
 });

@@ -77,11 +77,17 @@ export class SessionInboxRepository {
   }
 
   /** Lets a turn that waits go on without its caller. */
-  async setDetached(tx: Transaction, { project_id, session_id }: SessionKey, turn_id: string): Promise<void> {
-    await tx.query(`UPDATE session_turns SET detached = true WHERE ${IN_INBOX} AND turn_id = $3`, [
+  async setDetached(
+    tx: Transaction,
+    { project_id, session_id }: SessionKey,
+    turn_id: string,
+    detached: boolean,
+  ): Promise<void> {
+    await tx.query(`UPDATE session_turns SET detached = $4 WHERE ${IN_INBOX} AND turn_id = $3`, [
       project_id,
       session_id,
       turn_id,
+      detached,
     ]);
   }
 }

@@ -95,7 +95,12 @@ export class SessionInboxService {
 
   /** Whoever sent a prompt that waits will not watch it when it starts. */
   leave(tx: Transaction, session: SessionKey, turn_id: string): Promise<void> {
-    return this.inbox.setDetached(tx, session, turn_id);
+    return this.inbox.setDetached(tx, session, turn_id, true);
+  }
+
+  /** Whoever sent a prompt that waits, and left, is there again. */
+  rejoin(tx: Transaction, session: SessionKey, turn_id: string): Promise<void> {
+    return this.inbox.setDetached(tx, session, turn_id, false);
   }
 
   /** How many wait. Errors: inbox_full. */

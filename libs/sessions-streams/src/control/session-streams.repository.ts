@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork, type SessionKey } from '@holdfast/platform-postgres';
 import type { SessionStatus } from '../dto/session-stream.dto.js';
-import type { StreamRow } from './session-turns.repository.js';
+import { LIVE, type StreamRow } from './session-turns.repository.js';
 
 /** A stream with what else is true of its session at this moment. */
 export interface LiveStreamRow extends StreamRow {
@@ -18,12 +18,29 @@ export interface StreamFilter {
   limit: number;
 }
 
-const SELECT = `
-  SELECT s.*, coalesce(t.status, 'idle') AS status, coalesce(s.lease_until > now(), false) AS alive,
+const FACTS = `s.*, coalesce(t.status, 'idle') AS status, coalesce(s.lease_until > now(), false) AS alive,
          (SELECT count(*)::int FROM session_turns waiting WHERE waiting.project_id = s.project_id
-             AND waiting.session_id = s.session_id AND waiting.status = 'inbox') AS inbox_length
+             AND waiting.session_id = s.session_id AND waiting.status = 'inbox') AS inbox_length`;
+
+const SELECT = `
+  SELECT ${FACTS}
     FROM session_streams s
     LEFT JOIN session_turns t ON t.project_id = s.project_id AND t.turn_id = s.current_turn_id`;
+
+const LIST = `${SELECT}
+   WHERE s.project_id = $1 AND s.session_id > $2
+     AND ($3::text[] IS NULL OR s.session_id = ANY($3))
+     AND ($4::text[] IS NULL OR coalesce(t.status, 'idle') = ANY($4))
+   ORDER BY s.session_id LIMIT $5`;
+
+/** By way of the index of live turns, of which a project has few: its idle sessions may be very many. */
+const LIST_LIVE = `
+  SELECT ${FACTS}
+    FROM session_turns t
+    JOIN session_streams s ON s.project_id = t.project_id AND s.session_id = t.session_id AND s.current_turn_id = t.turn_id
+   WHERE t.project_id = $1 AND t.session_id > $2 AND t.${LIVE}
+     AND ($3::text[] IS NULL OR t.session_id = ANY($3)) AND t.status = ANY($4)
+   ORDER BY t.session_id LIMIT $5`;
 
 /** Reads streams with their live facts, by the database's clock. */
 @Injectable()
@@ -39,13 +56,8 @@ export class SessionStreamsRepository {
 
   /** By session id. */
   list(project_id: string, { status, session_ids, after, limit }: StreamFilter): Promise<LiveStreamRow[]> {
-    return this.unitOfWork.query<LiveStreamRow>(
-      `${SELECT}
-        WHERE s.project_id = $1 AND s.session_id > $2
-          AND ($3::text[] IS NULL OR s.session_id = ANY($3))
-          AND ($4::text[] IS NULL OR coalesce(t.status, 'idle') = ANY($4))
-        ORDER BY s.session_id LIMIT $5`,
-      [project_id, after ?? '', session_ids ?? null, status ?? null, limit],
-    );
+    const values = [project_id, after ?? '', session_ids ?? null, status ?? null, limit];
+    if (status && !status.includes('idle')) return this.unitOfWork.query<LiveStreamRow>(LIST_LIVE, values);
+    return this.unitOfWork.query<LiveStreamRow>(LIST, values);
   }
 }

@@ -40,6 +40,8 @@ export interface TurnRow extends SessionKey {
   handed_over_epoch: number | null;
   epoch: number | null;
   replica_id: string | null;
+  /** The claim by which it got its present or last owner, as that named it. */
+  claim_id: string | null;
   agent_session_id: string | null;
   stop_reason: string | null;
   usage: object | null;

@@ -30,6 +30,15 @@ export class SessionWatchersService {
     this.tell(tx, session, turn_id, { watcher_id, previous_watcher_id: before!.watcher_id, by_id });
   }
 
+  /** Makes this the watcher again, where nobody watches now. */
+  async rejoin(tx: Transaction, session: SessionKey, watcher: Watcher): Promise<void> {
+    const unwatched = await tx.queryOne(
+      `SELECT FROM session_streams WHERE project_id = $1 AND session_id = $2 AND watcher_id IS NULL FOR UPDATE`,
+      [session.project_id, session.session_id],
+    );
+    if (unwatched) await this.attach(tx, session, watcher);
+  }
+
   /** Takes this watcher away. One that was displaced before, or never was, changes nothing: then false. */
   async detach(tx: Transaction, session: SessionKey, watcher_id: string): Promise<boolean> {
     const left = await tx.queryOne<{ turn_id: string | null }>(

@@ -22,7 +22,7 @@ describe('one entry of a beat', () => {
     expect(parseTurnBeat({ ...sound, agent_session_id: null, sandbox_live: null })).toMatchObject({ beat: expected });
   });
 
-  it('may have fields that are not known here', () => {
+  it('G7: may have fields that are not known here', () => {
     expect(parseTurnBeat({ ...sound, progress: 0.5 })).toHaveProperty('beat');
     expect(parseTurnBeat(JSON.parse('{"__proto__":{"status":"running"},"constructor":1}'))).toHaveProperty('fault');
   });

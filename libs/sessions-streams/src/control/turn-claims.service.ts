@@ -8,7 +8,7 @@ import { StreamsConfig } from '../streams.config.js';
 import { RunnerReplicasRepository, type RunnerOffer, type RunnerReplica } from './runner-replicas.repository.js';
 import { transition } from './session-turn.rules.js';
 import { SessionTurnsRepository, type TurnRow } from './session-turns.repository.js';
-import { TurnLeasesRepository } from './turn-leases.repository.js';
+import { TurnLeasesRepository, type TurnClaimant } from './turn-leases.repository.js';
 import { WaitingClaims } from './waiting-claims.js';
 
 /** How soon a claim looks again when somebody was at work on a turn that it could have had. */
@@ -28,6 +28,9 @@ export interface ClaimedTurn {
   /** The agent's own id of the conversation so far; null for the first turn. */
   resume_agent_session_id: string | null;
 }
+
+/** A claim of a replica, by its name if it has one. */
+type NamedClaim = RunnerReplica & TurnClaimant;
 
 /** What one look at the line came to. */
 interface Gathered {
@@ -80,17 +83,45 @@ export class TurnClaimsService {
 
   /**
    * Up to `capacity` turns, as soon as there is one, or none after `waitSeconds`; together with what the replica owns
-   * never more than it registered for. Nothing is claimed once `signal` aborts. Errors: replica_unknown.
+   * never more than it registered for. Repeated under its `claim_id`, what it still owns by that. Nothing is claimed once
+   * `signal` aborts. Errors: replica_unknown.
    */
   async claim(
     runner: RunnerReplica,
     capacity: number,
     waitSeconds: number,
     signal: AbortSignal,
+    claim_id?: string,
   ): Promise<ClaimedTurn[]> {
     const offer = await this.replicas.offer(runner);
     if (!offer) throw ReplicaUnknown({ replica_id: runner.replica_id });
 
+    const before = await this.claimedBefore(runner, claim_id);
+    // Nobody hears a request that is aborted: what its repetition was granted is not this one's to give back.
+    if (before.length) return signal.aborted ? [] : before;
+    const claimed = await this.claimNew({ ...runner, claim_id }, offer, capacity, waitSeconds, signal);
+    // The try before, whose caller has gone unnoticed, may have been faster.
+    return claimed.length || signal.aborted ? claimed : this.claimedBefore(runner, claim_id);
+  }
+
+  private async claimedBefore(runner: RunnerReplica, claim_id: string | undefined): Promise<ClaimedTurn[]> {
+    if (claim_id === undefined) return [];
+    return this.unitOfWork.run(async (tx) => {
+      const claimed: ClaimedTurn[] = [];
+      for (const turn of await this.leases.ownedUnder(tx, runner, claim_id)) {
+        claimed.push(await this.withHistory(tx, turn, turn.epoch!));
+      }
+      return claimed;
+    });
+  }
+
+  private async claimNew(
+    runner: NamedClaim,
+    offer: RunnerOffer,
+    capacity: number,
+    waitSeconds: number,
+    signal: AbortSignal,
+  ): Promise<ClaimedTurn[]> {
     const endsAt = performance.now() + waitSeconds * 1000;
     const place = await this.waiting.join(runner.project_id, offer, signal);
     try {
@@ -119,11 +150,11 @@ export class TurnClaimsService {
     const { project_id, turn_id } = queued;
     await this.replicas.seize(tx, { project_id, replica_id: turn_id, key_id: turn_id });
     await this.log.createControlLog(tx, project_id, turn_id);
-    return this.own(tx, queued, turn_id);
+    return this.own(tx, queued, { replica_id: turn_id });
   }
 
   private async gather(
-    runner: RunnerReplica,
+    runner: NamedClaim,
     offer: RunnerOffer,
     capacity: number,
     signal: AbortSignal,
@@ -154,7 +185,7 @@ export class TurnClaimsService {
 
   private claimOne(
     candidate: SessionKey & { turn_id: string },
-    runner: RunnerReplica,
+    runner: NamedClaim,
   ): Promise<ClaimedTurn | 'full' | 'busy' | undefined> {
     return this.unitOfWork.run(async (tx) => {
       if ((await this.fences.tryLock(tx, candidate)) === undefined) return 'busy';
@@ -164,14 +195,15 @@ export class TurnClaimsService {
 
       const queued = await this.turns.lockTurn(tx, candidate);
       if (!queued || transition(queued.status, 'claim') !== 'starting') return undefined;
-      return this.own(tx, queued, runner.replica_id);
+      return this.own(tx, queued, runner);
     });
   }
 
   /** Gives a turn in line its owner, under a new epoch. */
-  private async own(tx: Transaction, queued: TurnRow, replica_id: string): Promise<ClaimedTurn> {
+  private async own(tx: Transaction, queued: TurnRow, claimant: TurnClaimant): Promise<ClaimedTurn> {
+    const { replica_id } = claimant;
     const epoch = await this.fences.advance(tx, queued);
-    const turn = await this.leases.claimTurn(tx, { ...queued, epoch }, replica_id, this.config.leaseSeconds);
+    const turn = await this.leases.claimTurn(tx, { ...queued, epoch }, claimant, this.config.leaseSeconds);
     this.log.appendWithin(
       tx,
       turn,
@@ -179,6 +211,10 @@ export class TurnClaimsService {
       { writer: { epoch, turn_id: turn.turn_id } },
     );
     await this.milestones.reached(tx, turn);
+    return this.withHistory(tx, turn, epoch);
+  }
+
+  private async withHistory(tx: Transaction, turn: TurnRow, epoch: number): Promise<ClaimedTurn> {
     return {
       turn: { ...turn, prompt: await this.wholePrompt(tx, turn) },
       epoch,

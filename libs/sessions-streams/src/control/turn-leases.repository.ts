@@ -21,6 +21,12 @@ export interface LineOffer {
   labels: string[];
 }
 
+/** Who is to own a turn, and by which of its claims. */
+export interface TurnClaimant {
+  replica_id: string;
+  claim_id?: string;
+}
+
 /** What came of a replica's beats, each named by its place among them, from 0. */
 export interface RenewedLeases {
   /** Those that the replica owns still. */
@@ -130,17 +136,32 @@ export class TurnLeasesRepository {
     return row!.held;
   }
 
+  /** What a replica owns by a claim. */
+  ownedUnder(tx: Transaction, { project_id, replica_id }: RunnerReplica, claim_id: string): Promise<TurnRow[]> {
+    return tx.query<TurnRow>(
+      `SELECT t.* FROM session_streams s
+         JOIN session_turns t ON t.project_id = s.project_id AND t.turn_id = s.current_turn_id
+        WHERE s.project_id = $1 AND s.owner_replica_id = $2 AND t.claim_id = $3 ORDER BY t.created_at`,
+      [project_id, replica_id, claim_id],
+    );
+  }
+
   /** Makes a replica the owner of a turn in line, under an epoch that was never anybody's. */
-  async claimTurn(tx: Transaction, fence: TurnFence, replica_id: string, leaseSeconds: number): Promise<TurnRow> {
+  async claimTurn(
+    tx: Transaction,
+    fence: TurnFence,
+    { replica_id, claim_id }: TurnClaimant,
+    leaseSeconds: number,
+  ): Promise<TurnRow> {
     const turn = await tx.queryOne<TurnRow>(
       `WITH stream AS (
          UPDATE session_streams
             SET owner_replica_id = $5, owner_epoch = $4, last_heartbeat_at = now(),
                 lease_until = now() + make_interval(secs => $6)
           WHERE project_id = $1 AND session_id = $2)
-       UPDATE session_turns SET status = 'starting', attempt = attempt + 1, epoch = $4, replica_id = $5
+       UPDATE session_turns SET status = 'starting', attempt = attempt + 1, epoch = $4, replica_id = $5, claim_id = $7
         WHERE project_id = $1 AND session_id = $2 AND turn_id = $3 RETURNING *`,
-      [fence.project_id, fence.session_id, fence.turn_id, fence.epoch, replica_id, leaseSeconds],
+      [fence.project_id, fence.session_id, fence.turn_id, fence.epoch, replica_id, leaseSeconds, claim_id ?? null],
     );
     return turn!;
   }

@@ -16,9 +16,9 @@ export class TurnSlotsRepository {
 
   /** Takes a slot for the session, or keeps the one that it holds. False when there is none. */
   async take(tx: Transaction, session: SessionKey): Promise<boolean> {
-    if (await this.takeFree(tx, session)) return true;
-    await this.addSlots(tx, session.project_id);
-    // Also where none was added: somebody else may have done that a moment ago.
+    // Others may take what was made before this one looks; then more is made, up to the limit.
+    do if (await this.takeFree(tx, session)) return true;
+    while (await this.addSlots(tx, session.project_id));
     return (await this.takeFree(tx, session)) || this.takeAbandoned(tx, session);
   }
 
@@ -42,19 +42,20 @@ export class TurnSlotsRepository {
     return rows.length > 0;
   }
 
-  /** Makes more slots, up to the limit. */
-  private async addSlots(tx: Transaction, project_id: string): Promise<void> {
+  /** Makes more slots, or waits for somebody who does. False when there are as many as there may be. */
+  private async addSlots(tx: Transaction, project_id: string): Promise<boolean> {
     const known = await tx.queryOne<{ next: number }>(
       `SELECT coalesce(max(slot) + 1, 0) AS next FROM project_turn_slots WHERE project_id = $1`,
       [project_id],
     );
     const upto = Math.min(known!.next + SLOTS_AT_ONCE, this.config.maxLiveTurnsPerProject);
-    if (known!.next >= upto) return;
+    if (known!.next >= upto) return false;
     await tx.query(
       `INSERT INTO project_turn_slots (project_id, slot) SELECT $1, generate_series($2::int, $3::int - 1)
        ON CONFLICT DO NOTHING`,
       [project_id, known!.next, upto],
     );
+    return true;
   }
 
   private async takeAbandoned(tx: Transaction, { project_id, session_id }: SessionKey): Promise<boolean> {

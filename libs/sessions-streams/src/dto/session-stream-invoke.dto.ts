@@ -1,7 +1,19 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsString, Matches, Max, MaxLength, Min, ValidateNested } from 'class-validator';
-import { MayBeAbsent } from '@holdfast/platform-http';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsString,
+  IsUUID,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+import { LowerCase, MayBeAbsent } from '@holdfast/platform-http';
 import { IsSessionId } from '@holdfast/platform-postgres';
 import { TURN_STATUSES, type TurnStatus } from '../control/session-turn.rules.js';
 import { OnlyDetached, OnlyFor } from './only-for.decorator.js';
@@ -12,6 +24,8 @@ const MAX_PROMPT = 262_144;
 /** How long a detached invoke waits for the start unless it says otherwise, and at most, in milliseconds. */
 export const DEFAULT_START_WITHIN_MS = 5_000;
 const MAX_START_WITHIN_MS = 30_000;
+
+const AGENT_SHAPE = '$property must be an object with the name of an agent';
 
 export class SessionStreamAgent {
   @ApiProperty({ description: 'Name of an agent of the project.' })
@@ -51,6 +65,17 @@ export class SessionStreamInvoke {
   force?: boolean;
 
   @ApiPropertyOptional({
+    format: 'uuid',
+    description:
+      'For cancel: the turn that is meant, so that it is never another one which took its place. Left out: the live turn.',
+  })
+  @MayBeAbsent()
+  @LowerCase()
+  @IsUUID()
+  @OnlyFor('cancel')
+  turn_id?: string;
+
+  @ApiPropertyOptional({
     enum: ['reject', 'queue'],
     enumName: 'SessionStreamOnBusy',
     default: 'reject',
@@ -76,7 +101,8 @@ export class SessionStreamInvoke {
     description: "What to run. Left out: the agent of the session's last turn, or `scripted` in a new session.",
   })
   @MayBeAbsent()
-  @ValidateNested({ message: '$property must be an object with the name of an agent' })
+  @IsObject({ message: AGENT_SHAPE })
+  @ValidateNested({ message: AGENT_SHAPE })
   @Type(() => SessionStreamAgent)
   @OnlyFor('send', 'steer')
   agent?: SessionStreamAgent;

@@ -1,6 +1,6 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsUUID, Max, Min } from 'class-validator';
-import { LowerCase } from '@holdfast/platform-http';
+import { LowerCase, MayBeAbsent } from '@holdfast/platform-http';
 import { SessionTurnAgent } from './session-turn.dto.js';
 
 export class SessionTurnClaim {
@@ -8,6 +8,16 @@ export class SessionTurnClaim {
   @LowerCase()
   @IsUUID()
   replica_id!: string;
+
+  @ApiPropertyOptional({
+    format: 'uuid',
+    description:
+      'Names the claim, so that it may be repeated when its answer got lost: then the turns that the replica still owns by it are granted again.',
+  })
+  @MayBeAbsent()
+  @LowerCase()
+  @IsUUID()
+  claim_id?: string;
 
   @ApiProperty({ type: 'integer', minimum: 1, maximum: 1000, description: 'Most turns to claim.' })
   @IsInt()

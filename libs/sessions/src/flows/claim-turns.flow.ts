@@ -28,10 +28,10 @@ export class ClaimTurnsFlow {
   /** What is claimed when `signal` aborts goes back in line. Errors: replica_unknown. */
   async run(
     runner: RunnerReplica,
-    { capacity, wait_seconds }: Pick<SessionTurnClaim, 'capacity' | 'wait_seconds'>,
+    { capacity, wait_seconds, claim_id }: Omit<SessionTurnClaim, 'replica_id'>,
     signal: AbortSignal,
   ): Promise<SessionTurnGrant[]> {
-    const claimed = await this.claims.claim(runner, capacity, wait_seconds, signal);
+    const claimed = await this.claims.claim(runner, capacity, wait_seconds, signal, claim_id);
     const grants = await Promise.all(
       claimed.map((one) =>
         this.grant(runner, one).catch((error: unknown) => {

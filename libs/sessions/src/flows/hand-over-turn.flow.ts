@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { UnitOfWork } from '@holdfast/platform-postgres';
 import { SessionInteractionsService } from '@holdfast/sessions-interactions';
 import { TurnHandOverService, type SessionTurnDetach, type TurnRow } from '@holdfast/sessions-streams';
-import { cancelledBecause, EndTurnFlow } from './end-turn.flow.js';
+import { EndTurnFlow } from './end-turn.flow.js';
 
 /** A runner that goes away gives its turn to another one. */
 @Injectable()
@@ -15,15 +15,16 @@ export class HandOverTurnFlow {
   ) {}
 
   /**
-   * The turn as it is then: in line again, or over where it was to stop. A retry changes nothing. Errors:
+   * The turn as it is then: in line again, or over where it was to stop or its attempts are spent. A retry changes nothing. Errors:
    * turn_not_found, stale_epoch.
    */
   run(project_id: string, { reason, ...fence }: SessionTurnDetach): Promise<TurnRow> {
     return this.unitOfWork.run(async (tx) => {
-      const { turn, outcome } = await this.handOver.handOver(tx, { project_id, ...fence }, reason);
-      if (outcome === 'to_end') return this.endTurn.within(tx, turn, cancelledBecause(turn.stop_status ?? 'cancelled'));
+      const handedOver = await this.handOver.handOver(tx, { project_id, ...fence }, reason);
+      const { turn } = handedOver;
+      if (handedOver.outcome === 'to_end') return this.endTurn.within(tx, turn, handedOver.end);
       // Nobody is there any more to take their answers.
-      if (outcome === 'queued') await this.interactions.cancelForTurn(tx, turn, 'turn_handed_over');
+      if (handedOver.outcome === 'queued') await this.interactions.cancelForTurn(tx, turn, 'turn_handed_over');
       return turn;
     });
   }

@@ -5,16 +5,20 @@ import {
   IdempotencyKeys,
   SessionFences,
   SessionNotFound,
-  UnitOfWork,
   type SessionKey,
   type Transaction,
 } from '@holdfast/platform-postgres';
 import {
   commandOf,
+  isLive,
   NoLiveTurn,
+  SessionInboxService,
   SessionInUse,
+  SessionTurnsRepository,
   SessionTurnsService,
   SessionWatchersService,
+  TurnInInbox,
+  TurnNotFound,
   type InvokedTurn,
   type SessionStreamInvoke,
   type TurnRow,
@@ -23,30 +27,70 @@ import { cancelledBecause, EndTurnFlow } from './end-turn.flow.js';
 import { PrepareInvoke, type PromptStart } from './prepare-invoke.js';
 import { SteerTurn } from './steer-turn.js';
 
+/** As the Idempotency-Keys of invoke are filed. */
+export const INVOKE = 'invoke_session_stream';
+
+/** The connection of somebody who stays, among those that asked for the same under one key: the newest is the one that counts. */
+export interface WatcherConnection {
+  key: string;
+  number: number;
+}
+
+/** What a command did; with a key, and where somebody stays, for which connection. */
+export type Invoked = InvokedTurn & { connection?: WatcherConnection };
+
 /**
  * A person's command for a session, judged in the order of idempotency, epoch, state. Of a request that is repeated under
- * its key the first call's turn is answered; how that is by now, `AwaitStartFlow` tells.
+ * its key the first call's turn is answered; how that is by now, `AwaitStartFlow` tells. So is its refusal, if it was one
+ * of the state.
  */
 @Injectable()
 export class InvokeSessionFlow {
   constructor(
-    private readonly unitOfWork: UnitOfWork,
     private readonly idempotency: IdempotencyKeys,
     private readonly fences: SessionFences,
     private readonly prepareInvoke: PrepareInvoke,
     private readonly steerTurn: SteerTurn,
+    private readonly repository: SessionTurnsRepository,
     private readonly turns: SessionTurnsService,
+    private readonly inbox: SessionInboxService,
     private readonly watchers: SessionWatchersService,
     private readonly endTurn: EndTurnFlow,
   ) {}
 
   /**
    * Errors: idempotency_key_reused; permission_denied, agent_not_found, agent_revision_not_found, session_in_use,
-   * project_at_capacity, inbox_full of prompts; session_not_found, no_live_turn of cancel and attach.
+   * project_at_capacity, inbox_full of prompts; session_not_found, no_live_turn of cancel and attach; turn_not_found,
+   * turn_in_inbox of a cancel that names its turn.
    */
-  run(principal: Principal, invoke: SessionStreamInvoke, key: string | undefined): Promise<InvokedTurn> {
-    const request = { project_id: principal.project_id, operation: 'invoke_session_stream', key, request: invoke };
-    return this.unitOfWork.run((tx) => this.idempotency.once(tx, request, () => this.obey(tx, principal, invoke)));
+  run(principal: Principal, invoke: SessionStreamInvoke, key: string | undefined): Promise<Invoked> {
+    const request = { project_id: principal.project_id, operation: INVOKE, key, request: invoke };
+    if (invoke.detached || commandOf(invoke) === 'cancel' || key === undefined) {
+      return this.idempotency.once<Invoked>(request, (tx) => this.obey(tx, principal, invoke));
+    }
+    return this.idempotency.once<Invoked>(
+      request,
+      async (tx) => ({ ...(await this.obey(tx, principal, invoke)), connection: { key, number: 1 } }),
+      async (tx, invoked) => {
+        await this.rejoin(tx, principal, invoke, invoked);
+        return { ...invoked, connection: { key, number: (invoked.connection?.number ?? 1) + 1 } };
+      },
+    );
+  }
+
+  /** Whoever stayed, and comes again, watches still, or again, unless another watcher came. */
+  private async rejoin(
+    tx: Transaction,
+    { project_id, key_id }: Principal,
+    { session_id }: SessionStreamInvoke,
+    { mode, turn_id, watcher_id }: Invoked,
+  ): Promise<void> {
+    const session = { project_id, session_id };
+    await this.fences.lock(tx, session);
+    if (mode !== 'attach') await this.inbox.rejoin(tx, session, turn_id);
+    const live = await this.turns.liveTurn(tx, session);
+    if (live?.turn_id !== turn_id || watcher_id === null) return;
+    await this.watchers.rejoin(tx, session, { watcher_id, turn_id, by_id: key_id });
   }
 
   private async obey(tx: Transaction, principal: Principal, invoke: SessionStreamInvoke): Promise<InvokedTurn> {
@@ -59,7 +103,9 @@ export class InvokeSessionFlow {
       case 'steer':
         return this.steer(tx, principal, session, start, invoke.delivery);
       case 'cancel':
-        return this.cancel(tx, session);
+        return invoke.turn_id === undefined
+          ? this.cancel(tx, await this.requireLive(tx, session, 'cancel'))
+          : this.cancelNamed(tx, session, invoke.turn_id);
       case 'attach':
         return this.attach(tx, session, principal.key_id);
     }
@@ -92,11 +138,20 @@ export class InvokeSessionFlow {
     return made('steer', await this.steerTurn[delivery ?? 'new_turn'](tx, principal, live, start));
   }
 
-  private async cancel(tx: Transaction, session: SessionKey): Promise<InvokedTurn> {
-    const live = await this.requireLive(tx, session, 'cancel');
+  private async cancel(tx: Transaction, live: TurnRow): Promise<InvokedTurn> {
     const { turn, endNow } = await this.turns.requestStop(tx, live, 'cancelled');
     if (endNow) await this.endTurn.within(tx, turn, cancelledBecause('cancelled'));
     return { mode: 'cancel', turn_id: turn.turn_id, watcher_id: null };
+  }
+
+  /** One that is over stays as it ended, and nothing else is touched: so it may be repeated without a key. */
+  private async cancelNamed(tx: Transaction, session: SessionKey, turn_id: string): Promise<InvokedTurn> {
+    const { session_id } = session;
+    if ((await this.fences.lock(tx, session)) === undefined) throw SessionNotFound({ session_id });
+    const turn = await this.repository.lockTurn(tx, { ...session, turn_id });
+    if (!turn) throw TurnNotFound({ turn_id });
+    if (turn.status === 'inbox') throw TurnInInbox({ turn_id });
+    return isLive(turn.status) ? this.cancel(tx, turn) : { mode: 'cancel', turn_id, watcher_id: null };
   }
 
   private async attach(tx: Transaction, session: SessionKey, by_id: string): Promise<InvokedTurn> {
