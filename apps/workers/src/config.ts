@@ -21,6 +21,13 @@ export class WorkersConfig extends ServiceConfig {
   @Min(1)
   @Max(36_500)
   LOG_RETENTION_DAYS: number | undefined = undefined;
+
+  /** Days for which the delivery of a turn is kept after the turn has ended. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(36_500)
+  DELIVERY_RETENTION_DAYS = 30;
 }
 
 export const workersConfig = () => readConfig(WorkersConfig, process.env);

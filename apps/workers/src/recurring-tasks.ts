@@ -3,8 +3,14 @@ import { IdempotencyKeys, Outbox } from '@holdfast/platform-postgres';
 import { PeriodicTask } from '@holdfast/platform-queue';
 import { ProjectLaggingLogsFlow, SweepOverdueTurnsFlow } from '@holdfast/sessions';
 import { TurnClaimsService } from '@holdfast/sessions-streams';
+import { TriggerDeliveriesService } from '@holdfast/sessions-triggers';
 
 const PRUNE_BATCH = 1000;
+
+/** For how many days what nobody needs any more is kept. */
+export abstract class RetentionConfig {
+  abstract readonly deliveryDays: number;
+}
 
 /** What recurs in every worker. Each is safe in any number of them, so no leader is needed. */
 @Injectable()
@@ -17,6 +23,8 @@ export class RecurringTasks implements OnApplicationBootstrap, BeforeApplication
     outbox: Outbox,
     idempotencyKeys: IdempotencyKeys,
     claims: TurnClaimsService,
+    deliveries: TriggerDeliveriesService,
+    { deliveryDays }: RetentionConfig,
   ) {
     this.tasks = [
       new PeriodicTask('project-lagging-logs', 500, (stopping) => projectLogs.run(stopping)),
@@ -24,6 +32,7 @@ export class RecurringTasks implements OnApplicationBootstrap, BeforeApplication
       pruning('prune-outbox', (limit) => outbox.prune(limit)),
       pruning('prune-idempotency-keys', (limit) => idempotencyKeys.prune(limit)),
       pruning('prune-runner-replicas', (limit) => claims.pruneReplicas(limit)),
+      pruning('prune-trigger-deliveries', (limit) => deliveries.prune(deliveryDays, limit)),
     ];
   }
 

@@ -12,7 +12,7 @@ import { sessionsTranscriptsJobs } from '@holdfast/sessions-transcripts';
 import { sessionsTriggersJobs } from '@holdfast/sessions-triggers';
 import type { WorkersConfig } from './config.js';
 import { LogMaintenance, LogMaintenanceConfig } from './log-maintenance.js';
-import { RecurringTasks } from './recurring-tasks.js';
+import { RecurringTasks, RetentionConfig } from './recurring-tasks.js';
 import { SubscriptionWakeUps } from './subscription-wake-ups.js';
 import { PushTurnsProcessor } from './processors/push-turns.processor.js';
 import { SessionTranscriptsProcessor } from './processors/session-transcripts.processor.js';
@@ -48,6 +48,7 @@ export class WorkersModule {
       ],
       providers: [
         { provide: LogMaintenanceConfig, useValue: { retentionDays: config.LOG_RETENTION_DAYS } },
+        { provide: RetentionConfig, useValue: { deliveryDays: config.DELIVERY_RETENTION_DAYS } },
         LogMaintenance,
         OutboxRelay,
         RecurringTasks,

@@ -53,6 +53,18 @@ export class TriggerDeliveriesRepository {
     );
   }
 
+  /** Deletes up to `limit` that were closed more than `days` ago; returns how many. */
+  async prune(tx: Transaction, days: number, limit: number): Promise<number> {
+    const rows = await tx.query(
+      `DELETE FROM trigger_deliveries d USING (
+         SELECT project_id, delivery_id FROM trigger_deliveries
+          WHERE closed_at < now() - make_interval(days => $1) ORDER BY closed_at LIMIT $2 FOR UPDATE SKIP LOCKED) old
+        WHERE d.project_id = old.project_id AND d.delivery_id = old.delivery_id RETURNING d.delivery_id`,
+      [days, limit],
+    );
+    return rows.length;
+  }
+
   find(project_id: string, delivery_id: string): Promise<TriggerDeliveryRow | undefined> {
     return this.unitOfWork.queryOne<TriggerDeliveryRow>(
       `SELECT * FROM trigger_deliveries WHERE project_id = $1 AND delivery_id = $2`,

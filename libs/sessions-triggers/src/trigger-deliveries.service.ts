@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import type { SessionKey, Transaction } from '@holdfast/platform-postgres';
+import { UnitOfWork, type SessionKey, type Transaction } from '@holdfast/platform-postgres';
 import { DeliveredTurns, type DeliveredTurn } from './ports/delivered-turns.port.js';
 import { TriggerDeliveriesRepository } from './trigger-deliveries.repository.js';
 import type { TriggerDeliveryStatus } from './trigger-delivery.rules.js';
@@ -9,6 +9,7 @@ import type { TriggerDeliveryStatus } from './trigger-delivery.rules.js';
 @Injectable()
 export class TriggerDeliveriesService {
   constructor(
+    private readonly unitOfWork: UnitOfWork,
     private readonly deliveries: TriggerDeliveriesRepository,
     private readonly turns: DeliveredTurns,
   ) {}
@@ -30,6 +31,11 @@ export class TriggerDeliveriesService {
       dispatched_at: turn.started_at,
       closed_at: turn.ended_at,
     });
+  }
+
+  /** Forgets up to `limit` deliveries that were closed more than `days` ago; returns how many. */
+  prune(days: number, limit: number): Promise<number> {
+    return this.unitOfWork.run((tx) => this.deliveries.prune(tx, days, limit));
   }
 }
 

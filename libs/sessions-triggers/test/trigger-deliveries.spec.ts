@@ -202,4 +202,35 @@ describe('reading deliveries', () => {
     expect(second.next_cursor).toBeNull();
     expect((await reader.query(project_id, { status: 'completed', limit: 50 })).data).toHaveLength(1);
   });
+
+  describe('is forgotten', () => {
+    const DAY_MS = 86_400_000;
+    const closedDaysAgo = async (days: number, project_id: string) => {
+      const turn = aTurn(project_id);
+      turn.becomes({ ...completed, ended_at: new Date(Date.now() - days * DAY_MS) });
+      await turn.reconcile();
+      return turn;
+    };
+    const pruneAll = async (days: number) => {
+      let count = 0;
+      for (let batch = 2; batch === 2;) {
+        batch = await service.prune(days, 2);
+        count += batch;
+      }
+      return count;
+    };
+
+    it('when it has been closed for longer than it is kept, in batches; what is open is kept however old', async () => {
+      const project_id = randomUUID();
+      await pruneAll(1);
+      for (const days of [8, 9, 10]) await closedDaysAgo(days, project_id);
+      const kept = await closedDaysAgo(6, project_id);
+      const open = aTurn(project_id);
+      open.becomes(running);
+      await open.reconcile();
+      expect(await pruneAll(7)).toBe(3);
+      const { data } = await reader.query(project_id, { limit: 50 });
+      expect(data.map(({ turn_id }) => turn_id)).toEqual([open.turn_id, kept.turn_id]);
+    });
+  });
 });
