@@ -4,9 +4,51 @@ import { HoldfastConnectionError, HoldfastError, refusalOf, unexpectedAnswer } f
 export function throwingFetch(send: typeof fetch): typeof fetch {
   return async (input, init) => {
     const response = await unlessAborted(init?.signal, () => send(input, init));
-    if (response.ok) return response;
+    if (response.ok) return endingWith(init?.signal, response);
     throw await unlessAborted(init?.signal, () => refusalOf(response));
   };
+}
+
+/**
+ * `response`, whose body breaks when `signal` aborts. Node's fetch does not promise that: a body that ends or breaks at
+ * the moment of the abort may leave its reader waiting for ever.
+ */
+function endingWith(signal: AbortSignal | null | undefined, response: Response): Response {
+  if (!signal || !response.body) return response;
+  const reader = response.body.getReader();
+  let abort = () => {};
+  const forget = () => signal.removeEventListener('abort', abort);
+  const body = new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        abort = () => {
+          forget();
+          controller.error(signal.reason);
+          reader.cancel(signal.reason).catch(() => undefined);
+        };
+        signal.addEventListener('abort', abort);
+        if (signal.aborted) abort();
+      },
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (signal.aborted) return;
+          if (!done) return controller.enqueue(value);
+          forget();
+          controller.close();
+        } catch (error) {
+          forget();
+          throw error;
+        }
+      },
+      cancel(reason) {
+        forget();
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, response);
 }
 
 /** Reads each answer to its end, so that a connection that breaks in the middle is a connection error too. */
