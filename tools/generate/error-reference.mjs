@@ -71,7 +71,13 @@ async function errorsBesideOperations() {
     (value) => typeof value === 'function' && 'code' in value && 'kind' in value,
   );
   const answeredBy = {
-    '`/v1/stream/…`': [...ofStreams, EventTypeReserved, http.BodyTooLarge, http.TooManyBodies],
+    '`/v1/stream/…`': [
+      ...ofStreams,
+      EventTypeReserved,
+      http.BodyTooLarge,
+      http.TooManyBodies,
+      http.DatabaseUnavailable,
+    ],
     'any path': [http.MethodNotAllowed, http.RequestMalformed, http.UrlTooLong],
     'any other path': [http.RouteNotFound],
     '`/health/ready`': [http.NotReady],

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { answer, type AnswerOptions } from './commands/answer.js';
 import { attach, type AttachOptions } from './commands/attach.js';
-import { cancel } from './commands/cancel.js';
+import { cancel, type CancelOptions } from './commands/cancel.js';
 import { inbox, type InboxOptions } from './commands/inbox.js';
 import { kill } from './commands/kill.js';
 import { run, type RunOptions } from './commands/run.js';
@@ -54,7 +54,8 @@ export function createProgram(exit: (code: number) => void): Command {
     .command('cancel')
     .description('end the live turn of a session; the session stays')
     .argument('<session>')
-    .action(withDesk<[string]>(cancel));
+    .option('--turn <turn>', 'this one, and none that took its place')
+    .action(withDesk<[string, CancelOptions]>(cancel));
   program
     .command('kill')
     .description('end the live turn and withdraw what waits, whether its runner answers or not; the session stays')

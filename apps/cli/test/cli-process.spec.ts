@@ -137,6 +137,20 @@ waiting for an answer: holdfast answer ${interaction_id} allow   (or deny, or al
     expect(await cancelled.ended).toMatchObject({ code: 130, out: expect.stringContaining('✗ cancelled') });
   });
 
+  it('cancels the turn that it is told, and none that took its place', async () => {
+    const first = start('run', 'First', '--session', 'named');
+    const turn = await claimTurn();
+    await first.sees('> First');
+    await turn.complete('completed');
+    await first.ended;
+    const second = start('run', 'Second', '--session', 'named');
+    await second.sees('> Second');
+    const { out } = await run('cancel', 'named', '--turn', turn.turn_id);
+    expect(out).toBe(`turn ${turn.turn_id} is completed\n`);
+    await (await claimTurn()).complete('completed');
+    expect(await second.ended).toMatchObject({ code: 0 });
+  });
+
   it('lets a prompt wait, shows what waits, and withdraws it', async () => {
     const first = start('run', 'One', '--session', 'busy');
     const turn = await claimTurn();

@@ -21,6 +21,7 @@ export async function playRunner(api: ApiProcess) {
 
     return {
       session_id,
+      turn_id,
       async append(...updates: Record<string, unknown>[]) {
         const at = new Date().toISOString();
         const events = updates.map((data) => ({ type: 'agent.update', at, turn_id, data }));

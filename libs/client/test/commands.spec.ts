@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { HoldfastClient } from '../src/index.js';
+import { createDataSource } from '@holdfast/platform-postgres';
 import { startApi, type ApiProcess } from '@holdfast/testing';
 
 describe('commands over a network that loses answers', () => {
@@ -34,6 +35,33 @@ describe('commands over a network that loses answers', () => {
     const session_id = `s-${randomUUID()}`;
     const { turn_id } = await client.invoke({ session_id, prompt: 'Go on.' });
     expect(keys).toHaveLength(3);
+    expect(new Set(keys).size).toBe(1);
+    const { data } = await client.streams.querySessionTurns({ SessionTurnQuery: { session_id } });
+    expect(data.map((turn) => turn.turn_id)).toEqual([turn_id]);
+  });
+
+  it('starts one turn, though its connection to PostgreSQL was cut at the commit', async () => {
+    const { client, keys } = losing(0, (answer) => answer);
+    const database = await createDataSource(
+      { url: api.database_url, poolSize: 1, applicationName: 'test' },
+      [],
+    ).initialize();
+    // A sequence counts what is rolled back, too: the first commit of an invoke ends its own backend.
+    await database.query(`CREATE SEQUENCE commits`);
+    await database.query(`
+      CREATE FUNCTION cut_first_commit() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF nextval('commits') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+          RETURN NULL;
+        END $$`);
+    await database.query(`
+      CREATE CONSTRAINT TRIGGER cut_first_commit AFTER INSERT ON idempotency_keys DEFERRABLE INITIALLY DEFERRED
+         FOR EACH ROW EXECUTE FUNCTION cut_first_commit()`);
+    const session_id = `s-${randomUUID()}`;
+    const { turn_id } = await client.invoke({ session_id, prompt: 'Go on.' });
+    await database.query(`DROP FUNCTION cut_first_commit CASCADE`);
+    await database.destroy();
+    expect(keys.length).toBeGreaterThan(1);
     expect(new Set(keys).size).toBe(1);
     const { data } = await client.streams.querySessionTurns({ SessionTurnQuery: { session_id } });
     expect(data.map((turn) => turn.turn_id)).toEqual([turn_id]);

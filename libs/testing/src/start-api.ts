@@ -42,6 +42,7 @@ export async function startApi() {
   await start();
   return {
     url,
+    database_url: postgres.url,
     ...keys,
     start,
     kill,

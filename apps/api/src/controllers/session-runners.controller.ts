@@ -105,7 +105,7 @@ export class SessionRunnersController {
   ): Promise<SessionTurnBeatAnswers> {
     requireTurnScope(principal, { replica_id });
     // What is malformed is for the flow to say; what names another attempt must not renew it.
-    for (const beat of beats.turns) requireTurnScope(principal, Object(beat) as Partial<TurnScope>);
+    for (const beat of beats.turns) requireTurnScope(principal, beatenTurn(beat));
     const { project_id, key_id } = principal;
     return this.beatFlow.run({ project_id, replica_id, key_id }, beats);
   }
@@ -158,3 +158,10 @@ const scopeOf = ({ session_id, turn_id, epoch }: SessionTurnComplete | SessionTu
   turn_id,
   epoch,
 });
+
+/** Whatever was sent for a beat may be anything. */
+function beatenTurn(beat: unknown): Partial<TurnScope> {
+  const { session_id, turn_id, epoch } = Object(beat) as Partial<TurnScope>;
+  // In the form that the credential has it.
+  return { session_id, turn_id: typeof turn_id === 'string' ? turn_id.toLowerCase() : turn_id, epoch };
+}

@@ -30,6 +30,7 @@ import {
   SessionTurnPage,
   SessionTurnPath,
   SessionTurnQuery,
+  TurnInInbox,
   TurnNotFound,
   type InvokedTurn,
 } from '@holdfast/sessions-streams';
@@ -81,7 +82,9 @@ export class SessionStreamsController {
   @ApiProblems(
     SessionInUse,
     NoLiveTurn,
+    TurnInInbox,
     SessionNotFound,
+    TurnNotFound,
     AgentNotFound,
     AgentRevisionNotFound,
     IdempotencyKeyReused,
@@ -103,7 +106,10 @@ export class SessionStreamsController {
       await reply.send(await this.stateOf(session, await run(), invoke, request));
     } else {
       requirePolicy({ for: 'user', permission: 'VIEW_SESSIONS' }, principal);
-      await this.turnViews.serve(request, reply, session, async () => this.reader.fetchInvoked(session, await run()));
+      await this.turnViews.serve(request, reply, session, async () => {
+        const invoked = await run();
+        return { invoked: await this.reader.fetchInvoked(session, invoked), connection: invoked.connection };
+      });
     }
   }
 

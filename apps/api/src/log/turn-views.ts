@@ -4,7 +4,7 @@ import { LogWatcher, SseFrame, type View, type ViewEnd, type ViewerSink } from '
 import { RequestAuthentication, requirePolicy } from '@holdfast/platform-auth';
 import { isDomainError } from '@holdfast/platform-errors';
 import type { SessionKey } from '@holdfast/platform-postgres';
-import { DetachWatcherFlow } from '@holdfast/sessions';
+import { DetachWatcherFlow, type WatcherConnection } from '@holdfast/sessions';
 import { sessionLogKey, type SessionStreamInvoked } from '@holdfast/sessions-streams';
 import { LiveViews } from './live-views.js';
 import { takeOver } from './take-over.js';
@@ -13,6 +13,17 @@ import { sseEvent, TurnFrames } from './turn-frames.js';
 /** A turn may take long, so its view may; who may see it is looked at again each minute. */
 const LIFETIME_MS = 60 * 60_000;
 const RECHECK_MS = 60_000;
+
+/** What somebody watches, and over which of its connections. */
+interface Watched {
+  invoked: SessionStreamInvoked;
+  connection?: WatcherConnection;
+}
+
+interface Watcher {
+  watcher_id: string;
+  connection?: WatcherConnection;
+}
 
 /** The answer to an invoke that is not detached: the turn's events, from the log, until it ends. */
 @Injectable()
@@ -34,23 +45,23 @@ export class TurnViews {
     request: FastifyRequest,
     reply: FastifyReply,
     session: SessionKey,
-    invoke: () => Promise<SessionStreamInvoked>,
+    invoke: () => Promise<Watched>,
   ): Promise<void> {
-    let watcher_id: string | null = null;
+    let watcher: Watcher | undefined;
     try {
       await this.views.serve(request.raw, reply.raw, async (view, stream) => {
-        const invoked = await invoke();
-        watcher_id = invoked.watcher_id;
+        const { invoked, connection } = await invoke();
+        if (invoked.watcher_id !== null) watcher = { watcher_id: invoked.watcher_id, connection };
         const start = () => {
           takeOver(reply);
           const sink = stream.start({});
           sink.write(new SseFrame(Buffer.from(sseEvent('invoked', invoked))));
           return sink;
         };
-        return this.show(request, session, invoked, view, start, () => (watcher_id = null));
+        return this.show(request, session, invoked, view, start, () => (watcher = undefined));
       });
     } finally {
-      if (watcher_id !== null) await this.detach(session, watcher_id);
+      if (watcher) await this.detach(session, watcher);
     }
   }
 
@@ -89,9 +100,9 @@ export class TurnViews {
     }
   }
 
-  private async detach(session: SessionKey, watcher_id: string): Promise<void> {
+  private async detach(session: SessionKey, { watcher_id, connection }: Watcher): Promise<void> {
     try {
-      await this.detachFlow.run(session, watcher_id);
+      await this.detachFlow.run(session, watcher_id, connection);
     } catch (error) {
       // It stays the watcher until the turn ends, or another one comes.
       this.logger.warn({ event: 'turn_view.detach_failed', session_id: session.session_id, err: error });

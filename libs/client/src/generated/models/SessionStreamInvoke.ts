@@ -67,6 +67,12 @@ export interface SessionStreamInvoke {
      */
     force?: boolean;
     /**
+     * For cancel: the turn that is meant, so that it is never another one which took its place. Left out: the live turn.
+     * @type {string}
+     * @memberof SessionStreamInvoke
+     */
+    turn_id?: string;
+    /**
      * For send, while a turn is live: refuse it, or let it wait in the inbox.
      * @type {SessionStreamOnBusy}
      * @memberof SessionStreamInvoke
@@ -127,6 +133,7 @@ export function SessionStreamInvokeFromJSONTyped(json: any, ignoreDiscriminator:
         'session_id': json['session_id'],
         'prompt': json['prompt'] == null ? undefined : json['prompt'],
         'force': json['force'] == null ? undefined : json['force'],
+        'turn_id': json['turn_id'] == null ? undefined : json['turn_id'],
         'on_busy': json['on_busy'] == null ? undefined : SessionStreamOnBusyFromJSON(json['on_busy']),
         'delivery': json['delivery'] == null ? undefined : SessionStreamDeliveryFromJSON(json['delivery']),
         'agent': json['agent'] == null ? undefined : SessionStreamAgentFromJSON(json['agent']),
@@ -150,6 +157,7 @@ export function SessionStreamInvokeToJSONTyped(value?: SessionStreamInvoke | nul
         'session_id': value['session_id'],
         'prompt': value['prompt'],
         'force': value['force'],
+        'turn_id': value['turn_id'],
         'on_busy': SessionStreamOnBusyToJSON(value['on_busy']),
         'delivery': SessionStreamDeliveryToJSON(value['delivery']),
         'agent': SessionStreamAgentToJSON(value['agent']),

@@ -26,6 +26,12 @@ export interface SessionTurnClaim {
      */
     replica_id: string;
     /**
+     * Names the claim, so that it may be repeated when its answer got lost: then the turns that the replica still owns by it are granted again.
+     * @type {string}
+     * @memberof SessionTurnClaim
+     */
+    claim_id?: string;
+    /**
      * Most turns to claim.
      * @type {number}
      * @memberof SessionTurnClaim
@@ -60,6 +66,7 @@ export function SessionTurnClaimFromJSONTyped(json: any, ignoreDiscriminator: bo
     return {
         
         'replica_id': json['replica_id'],
+        'claim_id': json['claim_id'] == null ? undefined : json['claim_id'],
         'capacity': json['capacity'],
         'wait_seconds': json['wait_seconds'],
     };
@@ -77,6 +84,7 @@ export function SessionTurnClaimToJSONTyped(value?: SessionTurnClaim | null, ign
     return {
         
         'replica_id': value['replica_id'],
+        'claim_id': value['claim_id'],
         'capacity': value['capacity'],
         'wait_seconds': value['wait_seconds'],
     };
