@@ -61,6 +61,7 @@ CREATE TABLE idempotency_keys (
   fingerprint bytea NOT NULL,
   response jsonb,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
+  refusal jsonb,
   CONSTRAINT idempotency_keys_pkey PRIMARY KEY (project_id, operation, key)
 );
 CREATE INDEX idempotency_keys_age ON idempotency_keys USING btree (created_at);
@@ -342,6 +343,7 @@ CREATE TABLE session_turns (
   lost_attempts integer NOT NULL DEFAULT 0,
   max_attempts integer NOT NULL DEFAULT 3,
   handed_over_epoch bigint,
+  claim_id uuid,
   CONSTRAINT session_turns_delivery_check CHECK ((delivery = ANY (ARRAY['queue'::text, 'steer'::text, 'in_turn'::text]))),
   CONSTRAINT session_turns_inbox_check CHECK (((status = 'inbox'::text) = (inbox_position IS NOT NULL))),
   CONSTRAINT session_turns_index_check CHECK (((turn_index IS NOT NULL) OR (status = ANY (ARRAY['inbox'::text, 'merged'::text, 'superseded'::text, 'cancelled'::text, 'failed'::text])))),
@@ -390,6 +392,7 @@ CREATE TABLE trigger_deliveries (
   CONSTRAINT trigger_deliveries_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'dispatched'::text, 'completed'::text, 'failed'::text, 'cancelled'::text, 'superseded'::text, 'merged'::text, 'paused'::text, 'lost'::text]))),
   CONSTRAINT trigger_deliveries_turn_key UNIQUE (project_id, turn_id)
 );
+CREATE INDEX trigger_deliveries_closed ON trigger_deliveries USING btree (closed_at) WHERE (closed_at IS NOT NULL);
 CREATE INDEX trigger_deliveries_session ON trigger_deliveries USING btree (project_id, session_id, delivery_id);
 
 CREATE TABLE turn_credential_keys (

@@ -88,7 +88,7 @@ async function readFrames(body, onEvent, leave) {
   }
 }
 
-/** Node's fetch may forget the signal of a request once it has begun to be answered; then only this ends the wait. */
+/** Node's fetch may leave a reader waiting whose answer ends at the moment of the abort; then only this ends the wait. */
 function aborted(signal) {
   return new Promise((_, reject) => {
     if (signal.aborted) reject(signal.reason);

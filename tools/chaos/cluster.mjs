@@ -17,8 +17,8 @@ const built = (file) => join(root, 'apps', file);
 
 /**
  * Starts everything in `folder`. `undo` takes what stops it again; `onSurprise` hears of what ended by itself; `onAppend`
- * of each append of a runner that was acknowledged to it. Gives the members of each kind, the runners with a `gate` each,
- * the URL of all apis together, and the keys.
+ * of each append of a runner that was acknowledged to it. Gives the members of each kind, the runners and the service that
+ * turns are pushed to with a `gate` each, the URL of all apis together, and the keys.
  */
 export async function startCluster({ folder, turnsOfProject, undo, signal, onSurprise, onAppend }) {
   const { findRedisServer, freePort, startPostgres, startRedis } = await import('@holdfast/platform-embedded');
@@ -54,6 +54,7 @@ export async function startCluster({ folder, turnsOfProject, undo, signal, onSur
     LOG_LEVEL: 'info',
     RATE_LIMIT_PER_MINUTE: '1000000000',
     MAX_LIVE_TURNS_PER_PROJECT: String(turnsOfProject),
+    PUSH_ALLOW_PRIVATE: 'true',
     ...Object.fromEntries(Object.entries(TIMES).map(([name, value]) => [name, String(value)])),
   };
   await runCommand(process.execPath, [built('api/dist/commands/migrate.js')], { env, signal });
@@ -85,18 +86,29 @@ export async function startCluster({ folder, turnsOfProject, undo, signal, onSur
       answersReady(port),
     );
   const startWorkers = (name) => app(name, built('workers/dist/main.js'), {}, folder, saysReady);
-  const startRunner = async (name) => {
+  /** A way to the apis that can be cut. */
+  const newLink = async () => {
     const gate = newGate();
     const link = await startForwarder({ apis: pool, gate, onAppend });
     undo.push(() => {
       gate.open();
       return link.close();
     });
+    return { gate, url: link.url };
+  };
+  const startService = async (name, port) => {
+    const { gate, url } = await newLink();
+    const own = { HOLDFAST_URL: url, PORT: String(port), DATABASE_URL: '', REDIS_URL: '' };
+    const service = await app(name, built('push-reference/dist/main.js'), own, folder, saysReady);
+    return Object.assign(service, { gate, url: `http://127.0.0.1:${port}/` });
+  };
+  const startRunner = async (name) => {
+    const { gate, url } = await newLink();
     // Below a folder that nothing else works in: so agents are recognised.
     const cwd = join(folder, 'agents', name);
     mkdirSync(cwd, { recursive: true });
     const own = {
-      HOLDFAST_URL: link.url,
+      HOLDFAST_URL: url,
       HOLDFAST_RUNNER_KEY: runner_key,
       HOLDFAST_RUNNER_DIR: cwd,
       HOLDFAST_CAPACITY: String(TURNS_OF_A_RUNNER),
@@ -105,10 +117,11 @@ export async function startCluster({ folder, turnsOfProject, undo, signal, onSur
     };
     return Object.assign(await app(name, built('runner/dist/main.js'), own, cwd, saysReady), { gate });
   };
-  const [apis, workers, runners] = await Promise.all([
+  const [apis, workers, runners, service] = await Promise.all([
     Promise.all(ports.map(startApi)),
     Promise.all(named('workers', COUNTS.workers).map(startWorkers)),
     Promise.all(named('runner', COUNTS.runners).map(startRunner)),
+    startService('service', await freePort()),
   ]);
   return {
     url: front.url,
@@ -121,6 +134,8 @@ export async function startCluster({ folder, turnsOfProject, undo, signal, onSur
     apis,
     workers,
     runners,
+    service,
+    // Without the service: it has no other that it could hand its turns to.
     members: [postgres, redis, ...apis, ...workers, ...runners],
   };
 }

@@ -8,20 +8,23 @@ const PAST_LEASE_MS = TIMES.LEASE_SECONDS * 1_000 + 3_000;
 
 /** Does something to one process after the other until `until` aborts; then everything is up, awake and connected. */
 export async function causeFaults({ cluster, dice, until, say }) {
-  const { apis, workers, runners, postgres, redis } = cluster;
+  const { apis, workers, runners, service, postgres, redis } = cluster;
   const busy = new Set();
   const under = [];
   const kinds = {
     'kill an api': [2, apis, kill],
     'kill a worker': [1, workers, kill],
     'kill a runner': [3, runners, kill],
+    'kill the service': [2, [service], kill],
     'kill postgres': [1, [postgres], kill],
     'kill redis': [1, [redis], kill],
     'freeze an api': [1, apis, freeze],
     'freeze a worker': [1, workers, freeze],
     'freeze a runner': [2, runners, freeze],
+    'freeze the service': [1, [service], freeze],
     'freeze redis': [1, [redis], freeze],
     'cut off a runner': [2, runners, cut],
+    'cut off the service': [1, [service], cut],
   };
   const counts = {};
 

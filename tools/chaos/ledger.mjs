@@ -8,6 +8,8 @@ export function newLedger() {
     prompts: [],
     /** Commands without a prompt: `{ command, session_id, answer }`. */
     commands: [],
+    /** Answers to agents' questions: `{ interaction_id, session_id, decision, answer }`. */
+    answers: [],
     /** What each session's viewers were shown: `[{ offset, event }]`, by session. */
     shown: new Map(),
     /** What callers were shown who wait for their turn's end: `[{ session_id, events }]`. */

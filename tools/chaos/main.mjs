@@ -9,6 +9,7 @@ import { requireNode } from '../start/node-version.mjs';
 import { build, ensureInstalled } from '../start/workspace.mjs';
 import { audit, auditReport } from './audit/audit.mjs';
 import { readFacts, readUnrest } from './audit/facts.mjs';
+import { startAnswering } from './answerer.mjs';
 import { newCaller } from './caller.mjs';
 import { startCluster } from './cluster.mjs';
 import { deadline } from './deadline.mjs';
@@ -17,7 +18,7 @@ import { causeFaults, restartInTurn } from './faults.mjs';
 import { newLedger } from './ledger.mjs';
 import { livingAgents } from './living-agents.mjs';
 import { HELP, readOptions } from './options.mjs';
-import { AGENTS, sessionDriver } from './session-driver.mjs';
+import { AGENTS, PUSHED_AGENT, sessionDriver } from './session-driver.mjs';
 import { newViewer } from './viewer.mjs';
 
 const SAMPLE_MS = 1_000;
@@ -28,6 +29,8 @@ const VIEWERS_WITHIN_MS = 30_000;
 /** An agent may take so long to end after its turn. */
 const AGENTS_END_WITHIN_MS = 15_000;
 const LAST_START_MS = 60_000;
+/** Every so many-th session's turns are pushed to the service. */
+const PUSHED_EVERY = 4;
 
 const interruption = new AbortController();
 const { signal } = interruption;
@@ -93,15 +96,18 @@ async function runAll(options, folder) {
   });
   const access = { url: cluster.url, apiKey: cluster.api_key };
   const caller = newCaller({ ...access, signal });
-  await makeAgents(access);
+  await makeAgents({ ...access, push_url: cluster.service.url });
   const viewer = await newViewer({ ...access, ledger });
   undo.push(() => viewer.leave());
   const sampling = setInterval(() => sampleAgents(cluster, ledger), SAMPLE_MS);
   undo.push(() => clearInterval(sampling));
+  const answering = startAnswering({ caller, ledger, dice: dice(options.seed).fork(-2), signal });
+  undo.push(() => answering.leave());
 
   const counts = await load({ options, cluster, caller, ledger, viewer });
   say('waiting until all is quiet');
   await untilQuiet(cluster, options.sessions);
+  answering.leave();
   const orphans = await orphansOf(cluster);
   // What an api remembers proves nothing.
   for (const api of cluster.apis) {
@@ -126,7 +132,8 @@ async function load({ options, cluster, caller, ledger, viewer }) {
     const session_id = `chaos-${n + 1}`;
     const onExists = () => viewer.follow(session_id);
     const until = driving.signal;
-    return sessionDriver({ session_id, sessions, dice: all.fork(n), caller, ledger, onExists, until });
+    const isPushed = n % PUSHED_EVERY === PUSHED_EVERY - 1;
+    return sessionDriver({ session_id, isPushed, sessions, dice: all.fork(n), caller, ledger, onExists, until });
   });
   const progress = setInterval(() => say(progressOf(ledger)), PROGRESS_MS);
   undo.push(() => clearInterval(progress));
@@ -142,11 +149,14 @@ async function load({ options, cluster, caller, ledger, viewer }) {
   return counts;
 }
 
-async function makeAgents({ url, apiKey }) {
+async function makeAgents({ url, apiKey, push_url }) {
   const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
-  const body = JSON.stringify({ harness: 'scripted' });
-  for (let n = 0; n < AGENTS; n += 1) {
-    const answer = await fetch(`${url}/v1/agents/chaos-${n}`, { method: 'PUT', headers, body });
+  const agents = {
+    [PUSHED_AGENT]: { harness: 'push', push_url },
+    ...Object.fromEntries(Array.from({ length: AGENTS }, (_, n) => [`chaos-${n}`, { harness: 'scripted' }])),
+  };
+  for (const [name, agent] of Object.entries(agents)) {
+    const answer = await fetch(`${url}/v1/agents/${name}`, { method: 'PUT', headers, body: JSON.stringify(agent) });
     if (!answer.ok) throw new Error(`an agent could not be made: ${answer.status} ${await answer.text()}`);
   }
 }
@@ -198,12 +208,12 @@ async function untilShown({ logs }, { shown }) {
   }
 }
 
-function progressOf({ prompts, commands, appends, shown }) {
+function progressOf({ prompts, commands, answers, appends, shown }) {
   const accepted = prompts.filter(({ answer }) => answer?.status < 300).length;
-  return `${prompts.length} prompts (${accepted} accepted), ${commands.length} other commands, ${appends.length} appends, ${shown.size} viewers`;
+  return `${prompts.length} prompts (${accepted} accepted), ${commands.length} other commands, ${answers.length} answers, ${appends.length} appends, ${shown.size} viewers`;
 }
 
-function describe(counts, ledger, { turns, logs }) {
+function describe(counts, ledger, { turns, interactions, logs }) {
   const tally = (values) => {
     const found = {};
     for (const value of values) found[value] = (found[value] ?? 0) + 1;
@@ -226,6 +236,8 @@ function describe(counts, ledger, { turns, logs }) {
       `answers to prompts: ${tally(ledger.prompts.map(({ answer }) => answer && (answer.body?.code ?? answer.status)))}`,
       `answers to commands: ${tally(ledger.commands.map(({ command, answer }) => `${command} ${answer && (answer.body?.code ?? answer.status)}`))}`,
       `turns: ${tally(turns.map(({ status, error }) => (error ? `${status} (${error.code})` : status)))}`,
+      `answers to questions: ${tally(ledger.answers.map(({ answer }) => answer && (answer.body?.code ?? answer.status)))}`,
+      `questions: ${tally(interactions.map(({ status }) => status))}`,
       `attempts: ${attempts.length}, ${ended('lost')} of them lost, ${ended('handed_over')} handed over; events: ${events}`,
       '',
     ].join('\n'),

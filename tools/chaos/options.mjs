@@ -2,10 +2,10 @@ import { parseArgs } from 'node:util';
 
 export const HELP = `npm run chaos [-- OPTIONS]
 
-Starts 2 api, 2 workers and 3 runners as they are deployed, on a PostgreSQL and a Redis of their own, drives sessions
-whose agents stream numbered chunks, and meanwhile kills, freezes and cuts off one process after the other. In the end
-it waits until all is quiet, and holds the database against what clients, viewers and runners were told. Linux only; it
-needs a redis-server. Everything it starts it stops again, also after Ctrl-C.
+Starts 2 api, 2 workers, 3 runners and a service that turns are pushed to as they are deployed, on a PostgreSQL and a
+Redis of their own, drives sessions whose agents stream numbered chunks and ask, answers them, and meanwhile kills,
+freezes and cuts off one process after the other. In the end it waits until all is quiet, and holds the database against
+what clients, viewers, runners and whoever answered were told. Linux only; it needs a redis-server. Everything it starts it stops again, also after Ctrl-C.
 
 options
   --sessions N   sessions that are driven (200)
@@ -16,9 +16,9 @@ options
   --no-build     runs what was built last
 
 what is done to whom, one every few seconds
-  kill -9        an api, a worker, a runner, PostgreSQL, Redis; started again soon after
-  freeze         an api, a worker, a runner, Redis: SIGSTOP, past a lease, SIGCONT
-  cut off        a runner: what goes between it and the apis is held back, past a lease, then let through, late
+  kill -9        an api, a worker, a runner, the service, PostgreSQL, Redis; started again soon after
+  freeze         an api, a worker, a runner, the service, Redis: SIGSTOP, past a lease, SIGCONT
+  cut off        a runner, the service: what goes between it and the apis is held back, past a lease, then let through, late
 
 leases are short here: 10 s, a beat a second, agents end after 5 s without one, turns stop within 3 s.
 

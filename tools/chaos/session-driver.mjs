@@ -19,29 +19,39 @@ const COMMANDS = {
   inbox: 4,
   look: 6,
 };
-const PROMPTS = { stream: 82, deaf: 5, fork: 5, crash: 4, fail: 4 };
+const PROMPTS = { stream: 64, ask: 18, deaf: 5, fork: 5, crash: 4, fail: 4 };
+/** Of a session whose turns are pushed to a service. */
+const PUSHED_PROMPTS = { pushed: 1, pushedAsk: 2 };
+export const PUSHED_AGENT = 'chaos-pushed';
 
-/** Sends one session command after the other, each at a random moment, until `until` aborts. */
-export function sessionDriver({ session_id, sessions, dice, caller, ledger, onExists, until }) {
+/**
+ * Sends one session command after the other, each at a random moment, until `until` aborts. With `isPushed` all its turns
+ * are for the service.
+ */
+export function sessionDriver({ session_id, isPushed, sessions, dice, caller, ledger, onExists, until }) {
   let turns = 0;
 
-  const agent = () => ({ name: `chaos-${turns++ % AGENTS}` });
+  const agent = () => ({ name: isPushed ? PUSHED_AGENT : `chaos-${turns++ % AGENTS}` });
 
   function newPrompt() {
     const marker = `m-${randomUUID()}`;
-    const kind = dice.weighted(PROMPTS);
-    const chunks = dice.between(5, 50);
+    const kind = dice.weighted(isPushed ? PUSHED_PROMPTS : PROMPTS);
+    const chunks = isPushed ? 0 : dice.between(5, 50);
     const stream = `[[stream:${chunks}:${dice.between(20, 150)}]]`;
     const text = {
       stream,
+      ask: `[[ask:Go on]]${stream}`,
       deaf: `[[deaf]]${stream}`,
       fork: `[[fork]]${stream}`,
       crash: `${stream}[[crash]]`,
       fail: `${stream}[[fail:as asked]]`,
+      pushed: 'work',
+      // The reference service asks when it is told so first.
+      pushedAsk: 'ask',
     }[kind];
     const entry = { marker, session_id, kind, chunks, answer: undefined };
     ledger.prompts.push(entry);
-    return { entry, prompt: `${marker} ${text}` };
+    return { entry, prompt: isPushed ? `${text} ${marker}` : `${marker} ${text}` };
   }
 
   async function prompt(more) {

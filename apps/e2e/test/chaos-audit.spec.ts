@@ -12,7 +12,7 @@ interface Check {
 
 const APPEND_AT = '2026-01-01T00:00:00.000Z';
 
-/** One session, one prompt, one completed turn with two chunks; everybody was told the truth. */
+/** One session, one prompt, one completed turn with two chunks and a question between; everybody was told the truth. */
 function truth() {
   const said = (number: number): LoggedEvent & { at: string } => ({
     type: 'agent.update',
@@ -20,12 +20,22 @@ function truth() {
     turn_id: 't',
     data: { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: `chunk ${number} ` } },
   });
+  const asked = { interaction_id: 'q', request: { tool_call: { toolCallId: 'c' } } };
+  const update = (data: object): LoggedEvent & { at: string } => ({
+    type: 'agent.update',
+    at: APPEND_AT,
+    turn_id: 't',
+    data,
+  });
   const log: LoggedEvent[] = [
     { type: 'turn.queued', turn_id: 't', data: {} },
     { type: 'turn.starting', turn_id: 't', data: { attempt: 1, epoch: 1, replica_id: 'r' } },
     said(1),
+    { type: 'interaction.requested', turn_id: 't', data: asked },
+    { type: 'interaction.responded', turn_id: 't', data: { interaction_id: 'q', verdict: { decision: 'allow' } } },
+    update({ sessionUpdate: 'tool_call_update', toolCallId: 'c', status: 'completed' }),
+    { type: 'interaction.resolved', turn_id: 't', data: { interaction_id: 'q' } },
     said(2),
-    { type: 'turn.stopping', turn_id: 't', data: { reason: 'cancelled' } },
     { type: 'turn.completed', turn_id: 't', data: {} },
   ];
   const events = log.map((event, index) => ({ offset: String(index + 1), event }));
@@ -43,6 +53,7 @@ function truth() {
     in_turn_of: null,
     stop_reason: null,
     error: null as { code: string } | null,
+    push_url: null as string | null,
   };
   const accepted = { status: 202, body: { turn_id: 't' } as Record<string, unknown>, tries: 1 };
   return {
@@ -53,10 +64,12 @@ function truth() {
       fences: [{ session_id: 's', epoch: 1 }],
       outbox: [] as object[],
       deliveries: [{ turn_id: 't', status: 'completed' }],
+      interactions: [{ id: 'q', session_id: 's', status: 'resolved', verdict: { decision: 'allow' } as object | null }],
       lagging: [] as { path: string }[],
       logs: new Map([['s', { events, history: replayTurns(log) }]]),
     },
     ledger: {
+      answers: [{ command: 'answer', interaction_id: 'q', session_id: 's', decision: 'allow', answer: accepted }],
       prompts: [{ marker: 'marker', session_id: 's', kind: 'stream', chunks: 2, answer: accepted }],
       commands: [{ command: 'cancel', session_id: 's', answer: accepted }],
       shown: new Map([['s', [...events]]]),
@@ -79,8 +92,12 @@ function rewrite(facts: Facts, change: (log: LoggedEvent[]) => LoggedEvent[]): v
 describe('the audit of npm run chaos', () => {
   let checks: Check[];
   beforeAll(async () => {
-    const file = path.resolve(__dirname, '../../../tools/chaos/audit/checks.mjs');
-    ({ checks } = (await import(pathToFileURL(file).href)) as { checks: Check[] });
+    const audit = (file: string) =>
+      import(pathToFileURL(path.resolve(__dirname, '../../../tools/chaos/audit', file)).href) as Promise<
+        Record<string, Check[]>
+      >;
+    const [ofTurns, ofQuestions] = await Promise.all([audit('checks.mjs'), audit('questions.mjs')]);
+    checks = [...ofTurns['checks']!, ...ofQuestions['questionChecks']!];
   });
   const found = ({ facts, ledger }: ReturnType<typeof truth>) =>
     checks.filter(({ find }) => find(facts, ledger).length > 0).map(({ name }) => name);
@@ -160,6 +177,84 @@ describe('the audit of npm run chaos', () => {
       /the delivery of a turn/,
       ({ facts }) => (facts.deliveries[0]!.status = 'dispatched'),
     ],
+    [
+      'a delivery of a turn that was watched',
+      /the delivery of a turn/,
+      ({ facts }) => (facts.turns[0]!.detached = false),
+    ],
+    [
+      'a pushed turn that had not started and ran',
+      /refused left nothing/,
+      ({ facts, ledger }) => {
+        Object.assign(facts.turns[0]!, {
+          push_url: 'http://service/',
+          status: 'failed',
+          error: { code: 'not_started' },
+        });
+        ledger.prompts[0]!.answer = { status: 503, body: { code: 'not_started' }, tries: 1 };
+        facts.logs.get('s')!.history.turns.get('t')!.attempts[0]!.hasRun = true;
+      },
+    ],
+    [
+      'an answer that was accepted and is another one',
+      /answer that was accepted/,
+      ({ ledger }) => (ledger.answers[0]!.decision = 'deny'),
+    ],
+    [
+      'two answers that were accepted',
+      /answer that was accepted/,
+      ({ ledger }) => ledger.answers.push({ ...ledger.answers[0]! }),
+    ],
+    [
+      'an answer that is not in the log',
+      /answer that was accepted/,
+      ({ facts }) => rewrite(facts, (log) => log.filter(({ type }) => type !== 'interaction.responded')),
+    ],
+    [
+      'an agent that acts on what nobody answered',
+      /acts on its own answers/,
+      ({ facts }) => rewrite(facts, (log) => log.toSpliced(4, 1)),
+    ],
+    [
+      'an agent that acts on another answer',
+      /acts on its own answers/,
+      ({ facts }) =>
+        rewrite(facts, (log) =>
+          log.map((event) =>
+            event.type === 'interaction.responded'
+              ? { ...event, data: { interaction_id: 'q', verdict: { decision: 'deny' } } }
+              : event,
+          ),
+        ),
+    ],
+    [
+      'an answer that reached two attempts',
+      /acts on its own answers/,
+      ({ facts }) =>
+        rewrite(facts, (log) => [
+          ...log.slice(0, 6),
+          { type: 'turn.attempt_lost', turn_id: 't', data: { attempt: 1, epoch: 1, requeued: true } },
+          { type: 'turn.starting', turn_id: 't', data: { attempt: 2, epoch: 2, replica_id: 'u' } },
+          log[5]!,
+          log.at(-1)!,
+        ]),
+    ],
+    [
+      'an answer to an attempt that is over',
+      /while its attempt lasts/,
+      ({ facts }) => rewrite(facts, (log) => [...log.slice(0, 4), log.at(-1)!, log[4]!]),
+    ],
+    [
+      'an answer that never reached its agent',
+      /reached the agent/,
+      ({ facts }) => rewrite(facts, (log) => log.toSpliced(5, 2)),
+    ],
+    [
+      'a question that waits for ever',
+      /no question waits/,
+      ({ facts }) => Object.assign(facts.interactions[0]!, { status: 'pending', verdict: null }),
+    ],
+    ['a question without a row', /no question waits/, ({ facts }) => facts.interactions.pop()],
     ['a process that died', /ended by itself/, ({ ledger }) => ledger.surprises.push('api-1 ended by itself')],
     [
       'agents of one session on two runners',

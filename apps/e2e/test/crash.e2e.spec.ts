@@ -126,7 +126,7 @@ describe.each(backends)('kill -9 in the middle of a streaming turn, on %s', (bac
   );
 
   if (backend === 'Redis') {
-    it('FLUSHALL loses nothing', async () => {
+    it('B26: FLUSHALL loses nothing: who owns what is in PostgreSQL', async () => {
       const { session_id, viewer } = await startStreaming();
       await flushAll(stack.redis!.port);
       const seen = await viewer;

@@ -235,7 +235,20 @@ describe('commands over HTTP', () => {
     });
   });
 
-  it('A1: nobody finds, reads, leaves or kills a session of another project', async () => {
+  it('a turn that somebody watched leaves no delivery; one that nobody did leaves one, which says how it ended', async () => {
+    const { client } = stack;
+    const session_id = newId();
+    await collect(client.run({ session_id, prompt: '[[say:Watched.]]' }));
+    const { turn_id } = await client.invoke({ session_id, prompt: '[[say:Not watched.]]' });
+    const deliveries = async () =>
+      (await client.triggers.queryTriggerDeliveries({ TriggerDeliveryQuery: { session_id } })).data;
+    // Whatever the turn before it left to the workers was left before.
+    await eventually(async () => expect(await deliveries()).toMatchObject([{ turn_id, status: 'completed' }]), {
+      timeout: 30_000,
+    });
+  });
+
+  it('A1, A10: nobody finds, reads, leaves or kills a session of another project', async () => {
     const session_id = newId();
     const { turn_id } = await stack.client.invoke({ session_id, prompt: 'hello', agent: { name: 'nobody' } });
     const waiting = await stack.client.invoke({ session_id, prompt: 'later', on_busy: 'queue' });

@@ -52,7 +52,11 @@ describe('bad requests over HTTP', () => {
     ['too long', 'PUT', `/v1/sessions/${'a'.repeat(129)}`, {}],
     ['with a path', 'POST', '/v1/sessions/streams/invoke', { session_id: '../etc', prompt: 'hi' }],
     ['a number', 'POST', '/v1/sessions/streams/invoke', { session_id: 7, prompt: 'hi' }],
-  ])('a session id that is %s is 400 request_invalid', async (_, method, path, body) => {
+    ['with a dot, to kill', 'POST', '/v1/sessions/streams/kill', { session_id: 'a.b' }],
+    ['with a dot, in questions', 'POST', '/v1/sessions/interactions/query', { session_id: 'a.b' }],
+    ['too long, in transcripts', 'POST', '/v1/sessions/transcripts/query', { session_id: 'a'.repeat(129) }],
+    ['too long, in deliveries', 'POST', '/v1/triggers/deliveries/query', { session_id: 'a'.repeat(129) }],
+  ])('A6: a session id that is %s is 400 request_invalid', async (_, method, path, body) => {
     const answer = await call(method, path, { body });
     expect(answer).toMatchObject({ status: 400, problem: { code: 'request_invalid' } });
     expect((answer.problem!['errors'] as { pointer: string }[])[0]!.pointer).toContain('session_id');
@@ -181,7 +185,7 @@ describe('bad requests over HTTP', () => {
     });
   });
 
-  it("a replica is its key's: another runner cannot act as it or read its commands", async () => {
+  it("A10: a replica is its key's: another runner cannot act as it or read its commands", async () => {
     const mine = { replica_id: randomUUID(), pools: ['default'] };
     const key = stack.keys.runner_key;
     expect((await call('POST', '/v1/admin/sessions/streams/register', { key, body: mine })).status).toBe(200);

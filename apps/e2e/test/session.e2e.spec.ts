@@ -114,7 +114,7 @@ describe.each(backends)('a session, end to end, on %s', (backend) => {
     }
   });
 
-  it('the next turn goes on with the same conversation', async () => {
+  it('K7: the next turn goes on with the same conversation, though nothing but the new prompt is sent', async () => {
     const session_id = await newSession();
     await send(session_id, '[[say:first]] remember the heron');
     const first = await followUntil(stack, session_id);

@@ -8,7 +8,7 @@ let runners = [];
 
 /**
  * Registers `replicas` runners and lets them own `turns` running turns, equally many each. The rows are put in place of
- * the requests that would have made them, which would take minutes.
+ * the requests that would have made them, which take about three minutes (docs/performance.md).
  */
 export async function ownMany({ server, databaseUrl, turns, replicas }) {
   const { default: pg } = await import('pg');

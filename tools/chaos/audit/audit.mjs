@@ -1,10 +1,11 @@
 import { checks, rollingCheck } from './checks.mjs';
+import { questionChecks } from './questions.mjs';
 
 const SHOWN = 5;
 
 /** Holds the facts against what was told: `{ name, findings }` for each check. */
 export function audit(facts, ledger, orphans, { isRolling }) {
-  const all = isRolling ? [...checks, rollingCheck] : checks;
+  const all = [...checks, ...questionChecks, ...(isRolling ? [rollingCheck] : [])];
   return [
     ...all.map(({ name, find }) => ({ name, findings: find(facts, ledger) })),
     { name: 'no agent outlives its turn', findings: orphans },

@@ -3,7 +3,18 @@ import { isDeepStrictEqual } from 'node:util';
 const LIVE = ['inbox', 'queued', 'starting', 'running', 'stopping'];
 /** Ends of a turn that its runner gives when it was itself in trouble; and what each prompt asks for. */
 const TROUBLE = ['runner_lost_contact', 'runner_stopped', 'resume_state_missing', 'agent_start_timeout', 'owner_lost'];
-const ENDS_ASKED_FOR = { stream: [], deaf: [], fork: [], crash: ['agent_exited'], fail: ['agent_error'] };
+/** The same of turns that are pushed to a service. */
+const TROUBLE_OF_SERVICES = ['not_started', 'service_failed'];
+const ENDS_ASKED_FOR = {
+  stream: [],
+  ask: [],
+  deaf: [],
+  fork: [],
+  crash: ['agent_exited'],
+  fail: ['agent_error'],
+  pushed: [],
+  pushedAsk: [],
+};
 
 /**
  * What must hold once all is quiet. Each check takes the facts (facts.mjs) and the ledger of what was told (ledger.mjs) and
@@ -24,16 +35,18 @@ export const checks = [
   },
   {
     name: 'a prompt that was refused left nothing, and one without an answer at most one turn',
-    find: ({ turns }, { prompts }) =>
-      prompts.flatMap(({ marker, answer }) => {
+    find: ({ turns, logs }, { prompts }) =>
+      prompts.flatMap(({ marker, session_id, answer }) => {
         const own = turnsOf(turns, marker);
         if (answer?.status < 300) return [];
         if (answer?.body?.code === 'not_started') {
-          const hasStarted = own.length > 1 || own.some(({ status, attempt }) => attempt > 0 || status !== 'cancelled');
+          const { history } = logs.get(session_id) ?? {};
+          const hasStarted =
+            own.length > 1 || own.some((turn) => !isNotStarted(turn, history?.turns.get(turn.turn_id)));
           return hasStarted ? [`${marker} was said not to have started: ${JSON.stringify(own.map(brief))}`] : [];
         }
-        // A refusal is not remembered: a try before it, that nobody answered, may still have come to something.
-        const mayBeOne = !answer || answer.tries > 1;
+        // A refusal for the state is kept under its key, a limit is not: a try before it may still have come to something.
+        const mayBeOne = !answer || (answer.tries > 1 && answer.status === 429);
         if (own.length > (mayBeOne ? 1 : 0))
           return [`${marker}, answer ${JSON.stringify(answer)}: ${JSON.stringify(own.map(brief))}`];
         return [];
@@ -41,8 +54,8 @@ export const checks = [
   },
   {
     name: 'nobody was answered with what is no answer',
-    find: (_, { prompts, commands }) =>
-      [...prompts, ...commands]
+    find: (_, { prompts, commands, answers }) =>
+      [...prompts, ...commands, ...answers]
         .filter(({ answer }) => answer && answer.status >= 400 && !isRefusal(answer))
         .map(
           ({ command, session_id, answer }) => `${JSON.stringify(command)} in ${session_id}: ${JSON.stringify(answer)}`,
@@ -168,7 +181,8 @@ export const checks = [
           const text = JSON.stringify(brief(turn));
           if (turn.status === 'lost') return turn.lost_attempts >= turn.max_attempts ? [] : [text];
           if (turn.status === 'completed') return asked.length ? [text] : [];
-          if (turn.status !== 'failed' || [...asked, ...TROUBLE].includes(turn.error?.code)) return [];
+          const trouble = turn.push_url ? TROUBLE_OF_SERVICES : TROUBLE;
+          if (turn.status !== 'failed' || [...asked, ...trouble].includes(turn.error?.code)) return [];
           return [`${text}: ${JSON.stringify(turn.error)}`];
         }),
       ),
@@ -209,13 +223,15 @@ export const checks = [
     ],
   },
   {
-    name: 'the delivery of a turn that started with nobody watching says how it ended',
+    name: 'the delivery of a turn that started with nobody watching says how it ended; one that was watched has none',
     find: ({ turns, deliveries }) =>
       turns
-        .filter(({ detached, turn_index }) => detached && turn_index !== null)
+        .filter(({ turn_index }) => turn_index !== null)
         .flatMap((turn) => {
           const delivery = deliveries.find(({ turn_id }) => turn_id === turn.turn_id);
-          return delivery?.status === turn.status ? [] : [`${JSON.stringify(brief(turn))}: ${delivery?.status}`];
+          return delivery?.status === (turn.detached ? turn.status : undefined)
+            ? []
+            : [`${JSON.stringify(brief(turn))}: ${delivery?.status}`];
         }),
   },
   {
@@ -244,6 +260,13 @@ export const rollingCheck = {
       })
       .map((turn) => `${JSON.stringify(brief(turn))}: ${JSON.stringify(turn.error)}`),
 };
+
+/** Withdrawn before anybody had it, or refused by the service that it was to be pushed to. */
+function isNotStarted({ status, attempt, push_url, error }, history) {
+  if (!push_url) return status === 'cancelled' && attempt === 0;
+  const hasRun = history?.attempts.some((one) => one.hasRun);
+  return !hasRun && (status === 'cancelled' || error?.code === 'not_started');
+}
 
 const turnsOf = (turns, marker) => turns.filter(({ prompt }) => prompt.includes(marker));
 

@@ -14,6 +14,9 @@ export async function readFacts({ databaseUrl, project_id, url, apiKey }) {
     const fences = await rows(`SELECT session_id, epoch::int FROM session_fences WHERE project_id = $1`);
     const outbox = await rows(`SELECT * FROM outbox WHERE project_id = $1 AND done_at IS NULL`);
     const deliveries = await rows(`SELECT turn_id, status FROM trigger_deliveries WHERE project_id = $1`);
+    const interactions = await rows(
+      `SELECT id, session_id, status, verdict FROM session_interactions WHERE project_id = $1`,
+    );
     const lagging = await rows(`SELECT path FROM log_streams WHERE project_id = $1 AND lagging`);
     const logs = new Map();
     for (const { session_id } of streams) {
@@ -22,7 +25,7 @@ export async function readFacts({ databaseUrl, project_id, url, apiKey }) {
         events.push({ offset, event });
       logs.set(session_id, { events, history: replayTurns(events.map(({ event }) => event)) });
     }
-    return { turns, streams, slots, fences, outbox, deliveries, lagging, logs };
+    return { turns, streams, slots, fences, outbox, deliveries, interactions, lagging, logs };
   } finally {
     await database.end();
   }
