@@ -120,7 +120,7 @@ describe('API keys', () => {
     expect(query).not.toHaveBeenCalled();
   });
 
-  it('end at once where they are revoked, and within 5 s everywhere else', async () => {
+  it('A11: end at once where they are revoked, and within 5 s everywhere else', async () => {
     const project_id = await aProject();
     const { id, key } = await aKey({ project_id, name: 'k', kind: 'runner' });
     await here.authenticate(key);

@@ -3,7 +3,7 @@ import { ConfigInvalid, readConfig, ServiceConfig } from '../src/index.js';
 const DATABASE_URL = 'postgres://u:p@localhost:5432/holdfast';
 
 describe('the configuration of a service', () => {
-  it('needs nothing but a database', () => {
+  it('B25: needs nothing but a database; every time and limit has a default', () => {
     expect(readConfig(ServiceConfig, { DATABASE_URL })).toMatchObject({
       DATABASE_URL,
       directUrl: DATABASE_URL,
@@ -44,7 +44,7 @@ describe('the configuration of a service', () => {
   it.each([
     [{ LEASE_SECONDS: '10' }, /WATCHDOG_SECONDS must be less than LEASE_SECONDS/],
     [{ BEAT_SECONDS: '25' }, /BEAT_SECONDS must be less than WATCHDOG_SECONDS/],
-  ])('refuses times under which an agent could outlive its lease: %j', (times, message) => {
+  ])('B25: refuses times under which an agent could outlive its lease: %j', (times, message) => {
     expect(() => readConfig(ServiceConfig, { DATABASE_URL, ...times })).toThrow(message);
   });
 

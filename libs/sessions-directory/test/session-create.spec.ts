@@ -29,7 +29,7 @@ it.each<[string, object, string]>([
   ['too long a value', { labels: { a: 'x'.repeat(257) } }, 'labels'],
   ['a value that is no text', { labels: { a: null } }, 'labels'],
   ['labels as a list', { labels: ['a'] }, 'labels'],
-])('refuses %s', (_, body, field) => {
+])('D6: refuses %s', (_, body, field) => {
   expect(faults(body)).toEqual([field]);
 });
 

@@ -77,7 +77,7 @@ describe('querying a transcript', () => {
     expect((await query(log, { limit: all.length })).next_cursor).toBeNull();
   });
 
-  it('filters by turn and by type', async () => {
+  it('G6: filters by turn and by type', async () => {
     const other = [event('turn.queued', { prompt: 'Again' }, OTHER_TURN), event('turn.failed', {}, OTHER_TURN)];
     const log = await database.aLog([...conversation, ...other]);
     await database.catchUp(log);
