@@ -1,20 +1,8 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import {
-  IsIn,
-  IsInt,
-  IsObject,
-  IsOptional,
-  IsString,
-  IsUUID,
-  Matches,
-  Max,
-  MaxLength,
-  Min,
-  ValidateNested,
-} from 'class-validator';
-import { AsSent, LowerCase } from '@holdfast/platform-http';
-import { IsSessionId } from '@holdfast/platform-postgres';
+import { IsIn, IsObject, IsOptional, IsString, Matches, MaxLength, ValidateNested } from 'class-validator';
+import { AsSent } from '@holdfast/platform-http';
+import { SessionTurnFence } from './session-turn-fence.dto.js';
 import { SessionTurnError } from './session-turn.dto.js';
 
 export class SessionTurnFailure extends SessionTurnError {
@@ -29,22 +17,7 @@ export class SessionTurnFailure extends SessionTurnError {
   declare message: string;
 }
 
-export class SessionTurnComplete {
-  @ApiProperty({ description: 'Session that the turn belongs to.' })
-  @IsSessionId()
-  session_id!: string;
-
-  @ApiProperty({ format: 'uuid', description: 'Turn that the runner was granted.' })
-  @LowerCase()
-  @IsUUID()
-  turn_id!: string;
-
-  @ApiProperty({ type: 'integer', description: 'Epoch of the grant.' })
-  @IsInt()
-  @Min(0)
-  @Max(Number.MAX_SAFE_INTEGER)
-  epoch!: number;
-
+export class SessionTurnComplete extends SessionTurnFence {
   @ApiProperty({
     enum: ['completed', 'failed', 'cancelled'],
     enumName: 'SessionTurnOutcome',

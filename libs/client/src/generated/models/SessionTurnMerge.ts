@@ -26,7 +26,7 @@ export interface SessionTurnMerge {
      */
     session_id: string;
     /**
-     * Turn whose agent has taken the prompt.
+     * Turn that the runner was granted.
      * @type {string}
      * @memberof SessionTurnMerge
      */
