@@ -3,14 +3,18 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
+
+/** Where tools/install-s3-server.mjs puts the server that npm has none of. */
+const servers = resolve(import.meta.dirname, '../.servers');
 
 /**
- * Puts the addresses of PostgreSQL and (where a redis-server is found) Redis into the environment, starting a private
+ * Puts the addresses of PostgreSQL and (where the servers are found) Redis and S3 into the environment, starting a private
  * one of each that the environment does not name yet. Resolves to what removes again what was made.
  */
 export async function startTestServices() {
-  const { findRedisServer, startPostgres, startRedis } = await import('@holdfast/platform-embedded');
+  const { findRedisServer, findS3Server, startPostgres, startRedis, startS3 } =
+    await import('@holdfast/platform-embedded');
   const run = randomBytes(4).toString('hex');
   const undo = [];
   const stop = async () => {
@@ -38,6 +42,15 @@ export async function startTestServices() {
     if (!process.env.HOLDFAST_TEST_REDIS_URL && findRedisServer()) {
       const dir = join(tmpdir(), `holdfast-test-${run}-redis`);
       process.env.HOLDFAST_TEST_REDIS_URL = await keep(await startRedis({ dir }), dir);
+    }
+
+    process.env.PATH += delimiter + servers;
+    if (!process.env.HOLDFAST_TEST_S3_URL && findS3Server()) {
+      const dir = join(tmpdir(), `holdfast-test-${run}-s3`);
+      const s3 = await startS3({ dir });
+      // As a URL has them: http://KEY:SECRET@127.0.0.1:PORT.
+      const account = `${s3.accessKeyId}:${s3.secretAccessKey}`;
+      process.env.HOLDFAST_TEST_S3_URL = (await keep(s3, dir)).replace('//', `//${account}@`);
     }
     return stop;
   } catch (error) {

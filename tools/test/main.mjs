@@ -77,12 +77,19 @@ function summarise(results, isSound) {
 
 function missingLegs() {
   console.log('PostgreSQL: ran');
-  if (process.env.HOLDFAST_TEST_REDIS_URL) {
-    console.log('Redis: ran');
+  return (
+    missingLeg('REDIS', 'Redis', 'no redis-server found') +
+    missingLeg('S3', 'S3', 'no versitygw found; node tools/install-s3-server.mjs builds one')
+  );
+}
+
+function missingLeg(variable, name, why) {
+  if (process.env[`HOLDFAST_TEST_${variable}_URL`]) {
+    console.log(`${name}: ran`);
     return 0;
   }
-  console.log('Redis: not run (no redis-server found)');
-  return process.env.HOLDFAST_REQUIRE_REDIS === '1' ? 1 : 0;
+  console.log(`${name}: not run (${why})`);
+  return process.env[`HOLDFAST_REQUIRE_${variable}`] === '1' ? 1 : 0;
 }
 
 /** The folder names of the projects that have a test target. */
