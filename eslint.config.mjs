@@ -5,16 +5,20 @@ import tseslint from 'typescript-eslint';
 /** Who may import whom: app → sessions → domains → platform (docs/architecture.md). */
 const layers = [
   { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:composition', 'type:domain', 'type:platform'] },
-  { sourceTag: 'type:composition', onlyDependOnLibsWithTags: ['type:domain', 'type:platform'] },
+  { sourceTag: 'type:composition', onlyDependOnLibsWithTags: ['type:domain', 'type:platform', 'type:harness'] },
   {
     sourceTag: 'type:domain',
-    onlyDependOnLibsWithTags: ['type:platform'],
+    // Harnesses' formats are pure: a domain reads and writes them without running anything.
+    onlyDependOnLibsWithTags: ['type:platform', 'type:harness'],
     bannedExternalImports: ['bullmq', 'ioredis', 'pg', '@nestjs/platform-*', '@nestjs/bullmq'],
   },
   { sourceTag: 'type:platform', onlyDependOnLibsWithTags: ['type:platform'] },
   { sourceTag: 'type:testing', onlyDependOnLibsWithTags: ['type:platform'] },
   { sourceTag: 'type:tool', onlyDependOnLibsWithTags: ['type:client', 'type:harness'] },
-  { sourceTag: 'type:e2e', onlyDependOnLibsWithTags: ['type:client', 'type:testing', 'type:platform'] },
+  {
+    sourceTag: 'type:e2e',
+    onlyDependOnLibsWithTags: ['type:client', 'type:harness', 'type:testing', 'type:platform'],
+  },
   { sourceTag: 'type:harness', onlyDependOnLibsWithTags: [] },
   { sourceTag: 'type:client', onlyDependOnLibsWithTags: [] },
 ];

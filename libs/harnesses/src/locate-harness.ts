@@ -32,7 +32,13 @@ export function locateHarness(harness: AcpHarness, search: SearchPath): HarnessL
   return { command, args: harness.args, programs: Object.fromEntries(programs) as Record<string, string> };
 }
 
-function searchFolders({ agentsFolder, path: searchPath }: SearchPath): string[] {
+/** The path of a program; undefined when it is not on this machine. */
+export function locateProgram(program: string, search: SearchPath): string | undefined {
+  return find(program, searchFolders(search));
+}
+
+/** Absolute, the one to look into first at the beginning. */
+export function searchFolders({ agentsFolder, path: searchPath }: SearchPath): string[] {
   const installed = agentsFolder
     ? ['', 'programs', 'adapters'].map((part) => path.join(agentsFolder, part, 'node_modules', '.bin'))
     : [];
