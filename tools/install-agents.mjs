@@ -1,5 +1,5 @@
 // Installs the real agents that apps/e2e/real-agents runs, at the versions its lock files pin.
-// usage: node tools/install-agents.mjs [FOLDER]   (default .agents; some 850 MB)
+// usage: node tools/install-agents.mjs [FOLDER]   (default .agents; some 1.1 GB)
 // The tests look for another folder in HOLDFAST_AGENTS.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,8 @@ const folder = resolve(process.argv[2] ?? join(root, '.agents'));
 const locks = join(root, 'apps/e2e/real-agents/agents');
 
 // The adapters' optional dependencies are a second copy of the programs, which CODEX_PATH and
-// CLAUDE_CODE_EXECUTABLE make needless.
+// CLAUDE_CODE_EXECUTABLE make needless, and native modules that Gemini CLI does without. opencode's binary for older
+// processors (180 MB) is locked as not for Linux: where it is needed, opencode's own install script gets it.
 install('programs', []);
 install('adapters', ['--omit=optional']);
 

@@ -10,5 +10,7 @@ export { testPostgres } from './test-postgres.js';
 export type { TestPostgres } from './test-postgres.js';
 export { testRedis } from './test-redis.js';
 export type { TestRedis } from './test-redis.js';
+export { testS3 } from './test-s3.js';
+export type { TestS3 } from './test-s3.js';
 export { replayTurns } from './turn-history.js';
 export type { LoggedEvent, SessionHistory, TurnAttempt, TurnHistory } from './turn-history.js';

@@ -1,6 +1,9 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { freePort } from '@holdfast/platform-embedded';
 import { eventually } from './eventually.js';
@@ -12,12 +15,19 @@ const START_MS = 60_000;
 
 const built = (file: string) => path.resolve(import.meta.dirname, '../../../apps/api/dist', file);
 
-/** The built api as a process of its own, on a database of its own, at a port that stays the same when it restarts. */
+/** The built api as a process of its own, on a database and with blobs of its own, at a port that stays the same when it restarts. */
 export async function startApi() {
   const postgres = await testPostgres();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const env = { PATH: process.env['PATH'], DATABASE_URL: postgres.url, PORT: String(port), LOG_LEVEL: 'error' };
+  const blobs = mkdtempSync(path.join(tmpdir(), 'holdfast-api-blobs-'));
+  const env = {
+    PATH: process.env['PATH'],
+    DATABASE_URL: postgres.url,
+    BLOBS_URL: pathToFileURL(blobs).href,
+    PORT: String(port),
+    LOG_LEVEL: 'error',
+  };
   await run(process.execPath, [built('commands/migrate.js')], { env });
   const { stdout } = await run(process.execPath, [built('commands/bootstrap.js')], { env });
   const keys = JSON.parse(stdout) as { api_key: string; runner_key: string };
@@ -49,6 +59,7 @@ export async function startApi() {
     async stop() {
       await kill();
       await postgres.drop();
+      rmSync(blobs, { recursive: true, force: true });
     },
   };
 }

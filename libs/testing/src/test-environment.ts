@@ -1,5 +1,7 @@
 /** A service that the Jest global setup started, or that the user named; undefined when there is none. */
-export function serviceUrl(name: 'HOLDFAST_TEST_POSTGRES_URL' | 'HOLDFAST_TEST_REDIS_URL'): string | undefined {
+export function serviceUrl(
+  name: 'HOLDFAST_TEST_POSTGRES_URL' | 'HOLDFAST_TEST_REDIS_URL' | 'HOLDFAST_TEST_S3_URL',
+): string | undefined {
   return process.env[name] || undefined;
 }
 

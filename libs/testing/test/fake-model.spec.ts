@@ -184,6 +184,175 @@ describe('OpenAI Responses', () => {
   });
 });
 
+describe('OpenAI Chat Completions', () => {
+  const tools = [{ type: 'function', function: { name: 'bash' } }];
+  const ask = (content: unknown, more: object = {}) =>
+    post('/v1/chat/completions', { model: 'm', tools, messages: [{ role: 'user', content }], ...more });
+
+  it('streams text in chunks, then the reason it ended, what it used, and the mark of the end', async () => {
+    const text = 'a text that is longer than one delta 🙂🙂🙂🙂🙂';
+    const chunks = await readData(await ask(`[[say:${text}]]`, { stream: true }));
+
+    expect(chunks.pop()).toBe('[DONE]');
+    expect(new Set(chunks.map(({ id, object }) => `${id} ${object}`)).size).toBe(1);
+    const choices = chunks.flatMap((chunk) => chunk.choices);
+    expect(choices[0]).toMatchObject({ delta: { role: 'assistant' }, finish_reason: null });
+    expect(choices.length).toBeGreaterThan(3);
+    expect(choices.map(({ delta }) => delta.content ?? '').join('')).toBe(text);
+    expect(choices.at(-1)).toMatchObject({ finish_reason: 'stop' });
+    expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { total_tokens: expect.any(Number) } });
+  });
+
+  it('streams a tool call with its arguments in pieces of JSON', async () => {
+    const chunks = await readData(await ask('[[say:now]][[sh:echo "long enough for two deltas"]]', { stream: true }));
+
+    const choices = chunks.slice(0, -1).flatMap((chunk) => chunk.choices);
+    const calls = choices.flatMap(({ delta }) => delta.tool_calls ?? []);
+    expect(calls[0]).toMatchObject({
+      index: 0,
+      id: expect.stringMatching(/^call_/),
+      type: 'function',
+      function: { name: 'bash' },
+    });
+    const pieces = calls.map((call) => call.function.arguments);
+    expect(pieces.length).toBeGreaterThan(2);
+    expect(JSON.parse(pieces.join(''))).toMatchObject({ command: 'echo "long enough for two deltas"' });
+    expect(choices.at(-1)).toMatchObject({ finish_reason: 'tool_calls' });
+  });
+
+  it('answers whole when it is not asked to stream', async () => {
+    expect(await (await ask('[[say:now]][[sh:ls]]')).json()).toMatchObject({
+      object: 'chat.completion',
+      choices: [
+        {
+          message: {
+            role: 'assistant',
+            content: 'now',
+            tool_calls: [{ type: 'function', function: { name: 'bash' } }],
+          },
+          finish_reason: 'tool_calls',
+        },
+      ],
+    });
+  });
+
+  it('logs the conversation without what the harness put into it', async () => {
+    await post('/v1/chat/completions', {
+      model: 'm',
+      tools,
+      messages: [
+        { role: 'system', content: 'environment' },
+        { role: 'user', content: [{ type: 'text', text: '<system-reminder>be brief</system-reminder>' }] },
+        { role: 'user', content: [{ type: 'text', text: 'prompt' }] },
+        {
+          role: 'assistant',
+          content: 'now',
+          tool_calls: [{ id: 'c1', type: 'function', function: { name: 'bash', arguments: '{"command":"ls"}' } }],
+        },
+        { role: 'tool', tool_call_id: 'c1', content: 'out' },
+      ],
+    });
+
+    expect(model.log).toMatchObject([{ api: 'openai-chat', tools: ['bash'], side: false, prompts: ['prompt'] }]);
+    expect(model.log[0]?.conversation).toEqual([
+      { role: 'user', kind: 'text', text: 'prompt' },
+      { role: 'assistant', kind: 'text', text: 'now' },
+      { role: 'assistant', kind: 'call', text: '{"command":"ls"}', name: 'bash', id: 'c1' },
+      { role: 'tool', kind: 'result', text: 'out', id: 'c1' },
+    ]);
+  });
+
+  it('marks a request without the shell tool as one of the harness, and does not run its script', async () => {
+    const answer = await (await ask('Generate a title: [[fail:500]]', { tools: [] })).json();
+    expect(answer).toMatchObject({ choices: [{ message: { content: 'ok' }, finish_reason: 'stop' }] });
+    expect(model.log).toMatchObject([{ side: true }]);
+  });
+});
+
+describe('Gemini', () => {
+  const tools = [{ functionDeclarations: [{ name: 'read_file' }, { name: 'run_shell_command' }] }];
+  const ask = (method: string, text: string, more: object = {}) =>
+    post(`/v1beta/models/a-model:${method}`, { tools, contents: [{ role: 'user', parts: [{ text }] }], ...more });
+
+  it('streams text in pieces until it stops', async () => {
+    const text = 'a text that is longer than one delta 🙂🙂🙂🙂🙂';
+    const chunks = await readData(await ask('streamGenerateContent?alt=sse', `[[say:${text}]]`));
+
+    const candidates = chunks.flatMap((chunk) => chunk.candidates);
+    expect(candidates.length).toBeGreaterThan(2);
+    expect(candidates.map(({ content }) => content.parts[0].text).join('')).toBe(text);
+    expect(candidates.map(({ finishReason }) => finishReason).filter(Boolean)).toEqual(['STOP']);
+    expect(candidates.at(-1).finishReason).toBe('STOP');
+    expect(chunks.at(-1)).toMatchObject({ usageMetadata: { totalTokenCount: expect.any(Number) } });
+  });
+
+  it('calls a tool', async () => {
+    const chunks = await readData(await ask('streamGenerateContent?alt=sse', '[[say:now]][[sh:ls]]'));
+    const parts = chunks.flatMap((chunk) => chunk.candidates[0].content.parts);
+    expect(parts).toMatchObject([
+      { text: 'now' },
+      { functionCall: { name: 'run_shell_command', args: { command: 'ls' } } },
+      { text: '' },
+    ]);
+  });
+
+  it('answers whole when it is not asked to stream', async () => {
+    expect(await (await ask('generateContent', '[[say:now]][[sh:ls]]')).json()).toMatchObject({
+      candidates: [
+        {
+          content: { role: 'model', parts: [{ text: 'now' }, { functionCall: { name: 'run_shell_command' } }] },
+          finishReason: 'STOP',
+        },
+      ],
+    });
+  });
+
+  it('logs the conversation without what the harness put into it', async () => {
+    await post('/v1beta/models/a-model:streamGenerateContent?alt=sse', {
+      tools,
+      contents: [
+        { role: 'user', parts: [{ text: '<session_context>\nToday</session_context>' }] },
+        { role: 'user', parts: [{ text: 'prompt' }] },
+        {
+          role: 'model',
+          parts: [
+            { text: 'musing', thought: true },
+            { text: 'now' },
+            { functionCall: { id: 'c1', name: 'run_shell_command', args: { command: 'ls' } } },
+          ],
+        },
+        { role: 'user', parts: [{ functionResponse: { id: 'c1', name: 'x', response: { output: 'out' } } }] },
+        { role: 'user', parts: [{ functionResponse: { id: 'c2', name: 'x', response: { error: 'refused' } } }] },
+      ],
+    });
+
+    expect(model.log).toMatchObject([
+      { api: 'gemini', model: 'a-model', stream: true, tools: ['read_file', 'run_shell_command'], side: false },
+    ]);
+    expect(model.log[0]?.conversation).toEqual([
+      { role: 'user', kind: 'text', text: 'prompt' },
+      { role: 'assistant', kind: 'text', text: 'now' },
+      { role: 'assistant', kind: 'call', text: '{"command":"ls"}', name: 'run_shell_command', id: 'c1' },
+      { role: 'tool', kind: 'result', text: 'out', id: 'c1' },
+      { role: 'tool', kind: 'result', text: 'refused', id: 'c2' },
+    ]);
+  });
+
+  it('marks a request without tools as one of the harness', async () => {
+    await ask('generateContent', 'Which model is right for [[fail:500]]?', { tools: undefined });
+    expect(model.log).toMatchObject([{ side: true, reply: { parts: [{ say: 'ok' }] } }]);
+  });
+
+  it('fails with the status of the script, and counts tokens', async () => {
+    const failed = await ask('streamGenerateContent?alt=sse', '[[fail:503]]');
+    expect(failed.status).toBe(503);
+    expect(await failed.json()).toMatchObject({ error: { code: 503 } });
+    const counted = await ask('countTokens', 'some words');
+    expect(await counted.json()).toEqual({ totalTokens: expect.any(Number) });
+    expect(model.log).toHaveLength(1);
+  });
+});
+
 describe('the server', () => {
   it('answers HEAD, and refuses what it does not serve', async () => {
     expect((await fetch(model.url, { method: 'HEAD' })).status).toBe(200);
@@ -218,6 +387,18 @@ async function readEvents(response: Response): Promise<StreamedEvent[]> {
       expect(event.type).toBe(name);
       return event;
     });
+}
+
+/** What was streamed without names: JSON, and the words that are none. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any
+async function readData(response: Response): Promise<any[]> {
+  expect(response.headers.get('content-type')).toBe('text/event-stream');
+  const events = (await response.text()).trimEnd().split('\n\n');
+  return events.map((event) => {
+    expect(event).toMatch(/^data: [^\n]+$/);
+    const data = event.slice('data: '.length);
+    return data.startsWith('{') ? JSON.parse(data) : data;
+  });
 }
 
 function withoutRepeats(names: string[]): string[] {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-export type RealAgentKind = 'codex' | 'claude';
+export type RealAgentKind = 'codex' | 'claude' | 'gemini' | 'opencode';
 
 export interface AgentHome {
   home: string;
@@ -19,7 +19,7 @@ export interface AgentHome {
  */
 export async function agentHome(kind: RealAgentKind, fakeModelUrl: string): Promise<AgentHome> {
   const home = await realpath(await mkdtemp(join(tmpdir(), `holdfast-${kind}-home-`)));
-  const { env, configuration } = kind === 'codex' ? codexHome(home, fakeModelUrl) : claudeHome(home, fakeModelUrl);
+  const { env, configuration } = homes[kind](home, fakeModelUrl);
   for (const [file, text] of Object.entries(configuration)) {
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, text);
@@ -28,7 +28,20 @@ export async function agentHome(kind: RealAgentKind, fakeModelUrl: string): Prom
   return { home, env: { HOME: home, ...env }, files: Object.keys(configuration), remove };
 }
 
-function codexHome(home: string, fakeModelUrl: string) {
+interface HomeContent {
+  env: Record<string, string>;
+  /** Text by absolute path. */
+  configuration: Record<string, string>;
+}
+
+const homes: Record<RealAgentKind, (home: string, fakeModelUrl: string) => HomeContent> = {
+  codex: codexHome,
+  claude: claudeHome,
+  gemini: geminiHome,
+  opencode: opencodeHome,
+};
+
+function codexHome(home: string, fakeModelUrl: string): HomeContent {
   const config = `
 model = "gpt-5.5"
 model_provider = "fake"
@@ -56,7 +69,7 @@ enabled = false
   };
 }
 
-function claudeHome(home: string, fakeModelUrl: string) {
+function claudeHome(home: string, fakeModelUrl: string): HomeContent {
   const settings = {
     env: {
       CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
@@ -68,5 +81,54 @@ function claudeHome(home: string, fakeModelUrl: string) {
   return {
     env: { ANTHROPIC_BASE_URL: fakeModelUrl, ANTHROPIC_API_KEY: 'dummy' },
     configuration: { [join(home, '.claude', 'settings.json')]: JSON.stringify(settings, null, 2) },
+  };
+}
+
+function geminiHome(home: string, fakeModelUrl: string): HomeContent {
+  const settings = {
+    security: { auth: { selectedType: 'gemini-api-key' } },
+    privacy: { usageStatisticsEnabled: false },
+    telemetry: { enabled: false },
+    general: { enableAutoUpdate: false, enableAutoUpdateNotification: false },
+  };
+  return {
+    env: {
+      GEMINI_API_KEY: 'dummy',
+      GOOGLE_GEMINI_BASE_URL: fakeModelUrl,
+      GEMINI_CLI_TRUST_WORKSPACE: 'true',
+      // Without a model it asks a router five times over which one to take.
+      GEMINI_MODEL: 'gemini-2.5-pro',
+      // Else it starts itself once more, with more memory.
+      GEMINI_CLI_NO_RELAUNCH: 'true',
+    },
+    configuration: { [join(home, '.gemini', 'settings.json')]: JSON.stringify(settings, null, 2) },
+  };
+}
+
+function opencodeHome(home: string, fakeModelUrl: string): HomeContent {
+  const config = {
+    $schema: 'https://opencode.ai/config.json',
+    provider: {
+      fake: {
+        npm: '@ai-sdk/openai-compatible',
+        name: 'fake',
+        options: { baseURL: `${fakeModelUrl}/v1`, apiKey: 'dummy' },
+        models: { 'fake-model': { name: 'fake-model' } },
+      },
+    },
+    enabled_providers: ['fake'],
+    model: 'fake/fake-model',
+    small_model: 'fake/fake-model',
+    autoupdate: false,
+    share: 'disabled',
+  };
+  return {
+    env: {
+      OPENCODE_DISABLE_AUTOUPDATE: '1',
+      OPENCODE_DISABLE_MODELS_FETCH: '1',
+      OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
+      OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',
+    },
+    configuration: { [join(home, '.config', 'opencode', 'opencode.json')]: JSON.stringify(config, null, 2) },
   };
 }

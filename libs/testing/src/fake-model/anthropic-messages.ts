@@ -24,7 +24,8 @@ interface MessagesBody {
 /** Anthropic's Messages API, as Claude Code speaks it. */
 export const anthropicMessages: Dialect = {
   api: 'anthropic-messages',
-  path: '/v1/messages',
+  path: /^\/v1\/messages$/,
+  counting: { path: /^\/v1\/messages\/count_tokens$/, count: (body) => ({ input_tokens: tokens(body) }) },
   read,
   shell: () => (command) => ({ name: 'Bash', input: { command, description: 'A step of the script' } }),
   stream,

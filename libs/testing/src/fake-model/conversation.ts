@@ -1,4 +1,4 @@
-export type ModelApi = 'anthropic-messages' | 'openai-responses';
+export type ModelApi = 'anthropic-messages' | 'openai-responses' | 'openai-chat' | 'gemini';
 
 /** One item of a conversation, the same whichever API carried it. */
 export interface ConversationItem {

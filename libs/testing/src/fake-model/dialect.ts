@@ -1,14 +1,17 @@
 import type { ModelApi, ModelReply, ModelRequest } from './conversation.js';
 import type { ShellCall } from './script.js';
 
-/** A server-sent event, or a pause in milliseconds before the next one. */
-export type StreamStep = { event: string; data: object } | { pause: number };
+/** A server-sent event (data that is no object goes out as it is), or a pause in milliseconds before the next one. */
+export type StreamStep = { event?: string; data: object | string } | { pause: number };
 
 /** One model API: how it says the same things on the wire. */
 export interface Dialect {
   readonly api: ModelApi;
-  readonly path: string;
-  read(body: unknown): ModelRequest;
+  /** Matches the paths, without their query, that requests to the model arrive at. */
+  readonly path: RegExp;
+  /** Matches the paths at which tokens are counted; `count` makes the answer. */
+  readonly counting?: { path: RegExp; count(body: unknown): object };
+  read(body: unknown, path: string): ModelRequest;
   /** The shell tool among `tools`, as this API's harness declares it. */
   shell(tools: string[]): ShellCall;
   stream(request: ModelRequest, reply: ModelReply): Iterable<StreamStep>;

@@ -7,8 +7,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { anthropicMessages } from './anthropic-messages.js';
 import { prompts } from './conversation.js';
 import type { ModelReply, ModelRequest } from './conversation.js';
-import { tokens } from './dialect.js';
 import type { Dialect } from './dialect.js';
+import { geminiContent } from './gemini-content.js';
+import { openaiChat } from './openai-chat.js';
 import { openaiResponses } from './openai-responses.js';
 import { nextReply } from './script.js';
 
@@ -29,7 +30,7 @@ export interface FakeModel {
   stop(): Promise<void>;
 }
 
-const dialects = [anthropicMessages, openaiResponses];
+const dialects = [anthropicMessages, openaiResponses, openaiChat, geminiContent];
 
 /** Starts a model on loopback that real harnesses can talk to. It answers by the script in the last prompt (`nextReply`). */
 export async function startFakeModel(): Promise<FakeModel> {
@@ -53,15 +54,14 @@ export async function startFakeModel(): Promise<FakeModel> {
 async function answer(log: FakeModelEntry[], request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = new URL(request.url ?? '/', 'http://model').pathname;
   if (request.method === 'HEAD') return void response.writeHead(200).end();
-  if (request.method === 'POST' && path === `${anthropicMessages.path}/count_tokens`) {
-    return sendJson(response, 200, { input_tokens: tokens(await json(request)) });
-  }
-  const dialect = dialects.find((candidate) => candidate.path === path);
+  const counting = dialects.find((candidate) => candidate.counting?.path.test(path))?.counting;
+  if (request.method === 'POST' && counting) return sendJson(response, 200, counting.count(await json(request)));
+  const dialect = dialects.find((candidate) => candidate.path.test(path));
   if (request.method !== 'POST' || !dialect) {
     return sendJson(response, 404, { error: { type: 'not_found_error', message: `No ${request.method} ${path}` } });
   }
 
-  const asked = dialect.read(await json(request));
+  const asked = dialect.read(await json(request), path);
   const reply = replyTo(dialect, asked);
   log.push({ seq: log.length + 1, ...asked, prompts: prompts(asked.conversation), reply });
   await send(dialect, asked, reply, response);
@@ -86,9 +86,14 @@ async function send(dialect: Dialect, asked: ModelRequest, reply: ModelReply, re
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
   for (const step of dialect.stream(asked, reply)) {
     if ('pause' in step) await wait(step.pause);
-    else response.write(`event: ${step.event}\ndata: ${JSON.stringify(step.data)}\n\n`);
+    else response.write(serverSentEvent(step));
   }
   response.end();
+}
+
+function serverSentEvent({ event, data }: { event?: string; data: object | string }): string {
+  const name = event ? `event: ${event}\n` : '';
+  return `${name}data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`;
 }
 
 function sendJson(response: ServerResponse, status: number, body: object): void {

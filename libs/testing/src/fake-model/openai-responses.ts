@@ -26,7 +26,7 @@ interface ResponsesBody {
 /** OpenAI's Responses API, as Codex speaks it. */
 export const openaiResponses: Dialect = {
   api: 'openai-responses',
-  path: '/v1/responses',
+  path: /^\/v1\/responses$/,
   read,
   shell,
   stream,
