@@ -8,6 +8,22 @@ export const HARNESSES = ['scripted', 'codex', 'claude', 'opencode', 'gemini', '
 
 export type Harness = (typeof HARNESSES)[number];
 
+/** Harnesses whose own command line a runner can drive. */
+export const CLI_HARNESSES: readonly Harness[] = ['codex', 'claude', 'opencode', 'gemini'];
+
+/** How a runner speaks with the harness: over the Agent Client Protocol, or by its own command line, one process a turn. */
+export const DRIVES = ['acp', 'cli'] as const;
+
+export type Drive = (typeof DRIVES)[number];
+
+/**
+ * What becomes of a question of the agent: `ask` puts it to people, `deny` answers it with no, `bypass` has the agent ask
+ * nobody. The project must allow `bypass`.
+ */
+export const APPROVALS = ['ask', 'deny', 'bypass'] as const;
+
+export type Approvals = (typeof APPROVALS)[number];
+
 /** Whose runners take the turns of an agent that names no pool. */
 export const DEFAULT_POOL = 'default';
 
@@ -33,6 +49,8 @@ export interface AgentContent {
   environment: Record<string, string>;
   /** Program and arguments; null runs the harness's own. */
   command: string[] | null;
+  drive: Drive;
+  approvals: Approvals;
 }
 
 /** Whether both would run the same. The order of variables makes no difference. */
@@ -42,6 +60,6 @@ export function isSameContent(one: AgentContent, other: AgentContent): boolean {
 
 /** The content of a revision, without the revision. */
 export function contentOf(content: AgentContent): AgentContent {
-  const { harness, pool, push_url, labels, max_attempts, model, environment, command } = content;
-  return { harness, pool, push_url, labels, max_attempts, model, environment, command };
+  const { harness, pool, push_url, labels, max_attempts, model, environment, command, drive, approvals } = content;
+  return { harness, pool, push_url, labels, max_attempts, model, environment, command, drive, approvals };
 }

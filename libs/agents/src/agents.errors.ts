@@ -7,6 +7,16 @@ export const AgentNotFound = defineError<{ name: string }>({
   detail: ({ name }) => `There is no agent "${name}" in this project. Set it first.`,
 });
 
+/** The start of a turn whose agent asks nobody, in a project that does not allow it. */
+export const ApprovalBypassNotAllowed = defineError<{ name: string; revision: number }>({
+  code: 'approval_bypass_not_allowed',
+  kind: 'forbidden',
+  title: 'Bypass of approvals not allowed',
+  detail: ({ name, revision }) =>
+    `Revision ${revision} of agent "${name}" has approvals "bypass", which this project does not allow. ` +
+    'Allow it with PATCH /v1/project/settings, or set the agent with other approvals.',
+});
+
 /** `allowable`: the reach of this installation is all that stands against it. */
 export const PushUrlRejected = defineError<{ reason: string; allowable: boolean }>({
   code: 'push_url_rejected',

@@ -55,7 +55,7 @@ export class AgentsRepository {
     // Plain SQL: every invoke and every claim asks, and one answer tells a missing agent from a missing revision.
     const row = await queries.queryOne<AgentRevision | { revision: null }>(
       `SELECT a.name, r.revision, r.harness, r.pool, r.push_url, r.labels, r.max_attempts, r.model,
-              r.environment, r.command
+              r.environment, r.command, r.drive, r.approvals
          FROM agents a
          LEFT JOIN agent_revisions r
            ON r.project_id = a.project_id AND r.name = a.name AND r.revision = coalesce($3, a.current_revision)

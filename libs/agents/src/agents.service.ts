@@ -54,5 +54,7 @@ function contentOfSet(set: AgentSet): AgentContent {
     model: set.model ?? null,
     environment: set.environment ?? {},
     command: set.command ?? null,
+    drive: set.drive ?? 'acp',
+    approvals: set.approvals ?? 'ask',
   };
 }

@@ -1,6 +1,7 @@
-export type { Harness } from './agent-content.rules.js';
+export { APPROVALS, DRIVES } from './agent-content.rules.js';
+export type { Approvals, Drive, Harness } from './agent-content.rules.js';
 export { AgentsConfig } from './agents.config.js';
-export { AgentNotFound, AgentRevisionNotFound, PushUrlRejected } from './agents.errors.js';
+export { AgentNotFound, AgentRevisionNotFound, ApprovalBypassNotAllowed, PushUrlRejected } from './agents.errors.js';
 export { AgentsModule } from './agents.module.js';
 export { AgentsReader } from './agents.reader.js';
 export type { AgentReference, AgentRevision } from './agents.repository.js';

@@ -70,6 +70,8 @@ describe('setting an agent', () => {
       model: null,
       environment: {},
       command: null,
+      drive: 'acp',
+      approvals: 'ask',
       created_at: expect.stringMatching(/^\d{4}-.*Z$/),
       created_by_id: owner.by_id,
       updated_at: agent.created_at,
@@ -106,6 +108,7 @@ describe('setting an agent', () => {
     ['model', { model: 'big' }],
     ['environment', { environment: { A: '2' } }],
     ['command', { command: ['run', '--slow'] }],
+    ['approvals', { approvals: 'deny' }],
   ])('makes the next revision when the %s differs', async (_, change) => {
     const owner = aProject();
     const set: AgentSet = { harness: 'claude', model: 'small', environment: { A: '1' }, command: ['run'] };
@@ -122,6 +125,13 @@ describe('setting an agent', () => {
       created_by_id: owner.by_id,
       updated_by_id: other.by_id,
     });
+  });
+
+  it('makes the next revision when the drive differs', async () => {
+    const owner = aProject();
+    await service.setAgent(owner, 'helper', { harness: 'claude' });
+    const { agent } = await service.setAgent(owner, 'helper', { harness: 'claude', drive: 'cli' });
+    expect(agent).toMatchObject({ revision: 2, drive: 'cli' });
   });
 
   it('keeps nothing of what is left out', async () => {
@@ -177,6 +187,8 @@ describe('resolving a reference', () => {
       model: 'old',
       environment: { A: '1' },
       command: null,
+      drive: 'acp',
+      approvals: 'ask',
     };
     expect(await resolve(owner.project_id, first)).toEqual(expected);
     expect(await reader.fetchRevision(owner.project_id, first)).toEqual(expected);

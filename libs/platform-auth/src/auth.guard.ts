@@ -33,7 +33,7 @@ export class AuthGuard implements CanActivate {
 export function requirePolicy(policy: ClosedPolicy, principal: Principal): void {
   const expected = KINDS_OF[policy.for];
   if (!expected.includes(principal.kind)) throw CredentialKind({ expected, actual: principal.kind });
-  if (policy.for === 'user' && !holds(principal, policy.permission)) {
+  if ('permission' in policy && principal.kind === 'user' && !holds(principal, policy.permission)) {
     throw PermissionDenied({ permission: policy.permission });
   }
 }

@@ -2,6 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { ApiKeys } from './api-keys.service.js';
 import { AuthGuard } from './auth.guard.js';
+import { ProjectSettingsService } from './project-settings.service.js';
 import { RequestAuthentication } from './request-authentication.service.js';
 import { TurnCredentialKeys } from './turn-credential-keys.js';
 import { TurnCredentials } from './turn-credentials.service.js';
@@ -15,12 +16,13 @@ export class AuthModule {
       global: true,
       providers: [
         ApiKeys,
+        ProjectSettingsService,
         TurnCredentialKeys,
         TurnCredentials,
         RequestAuthentication,
         { provide: APP_GUARD, useClass: AuthGuard },
       ],
-      exports: [ApiKeys, TurnCredentials, RequestAuthentication],
+      exports: [ApiKeys, ProjectSettingsService, TurnCredentials, RequestAuthentication],
     };
   }
 }

@@ -15,6 +15,7 @@ export { authPersistence } from './persistence.js';
 export type { ClosedPolicy, Policy } from './policy.decorators.js';
 export {
   Permit,
+  PermitOrTurn,
   Public,
   RUNNER_KEY_SCHEME,
   RunnerOnly,
@@ -33,6 +34,8 @@ export type {
   TurnPrincipal,
   TurnScope,
 } from './principal.js';
+export { ProjectSettings, ProjectSettingsEdit } from './project-settings.dto.js';
+export { ProjectSettingsService } from './project-settings.service.js';
 export { RequestAuthentication, principalOf } from './request-authentication.service.js';
 export type { AuthenticatedRequest } from './request-authentication.service.js';
 export { routesWithoutPolicy } from './routes-without-policy.js';

@@ -15,7 +15,11 @@ export type Policy = ClosedPolicy | { for: 'anybody' };
 
 /** Who may call a route that takes a credential. */
 export type ClosedPolicy =
-  { for: 'user'; permission: Permission } | { for: 'runner' } | { for: 'turn' } | { for: 'runner-or-turn' };
+  | { for: 'user'; permission: Permission }
+  | { for: 'runner' }
+  | { for: 'turn' }
+  | { for: 'runner-or-turn' }
+  | { for: 'user-or-turn'; permission: Permission };
 
 /** The kinds of credential that a policy takes. */
 export const KINDS_OF: Record<ClosedPolicy['for'], readonly PrincipalKind[]> = {
@@ -23,6 +27,7 @@ export const KINDS_OF: Record<ClosedPolicy['for'], readonly PrincipalKind[]> = {
   runner: ['runner'],
   turn: ['turn'],
   'runner-or-turn': ['runner', 'turn'],
+  'user-or-turn': ['user', 'turn'],
 };
 
 const withPolicy = (policy: Policy) => SetMetadata(POLICY, policy);
@@ -52,6 +57,16 @@ export function RunnerOrTurn(): MethodDecorator & ClassDecorator {
     withPolicy({ for: 'runner-or-turn' }),
     ApiBearerAuth(RUNNER_KEY_SCHEME),
     ApiBearerAuth(TURN_CREDENTIAL_SCHEME),
+  );
+}
+
+/** For user keys that hold `permission`, and for credentials of turns: what a turn may is for the handler to say. */
+export function PermitOrTurn(permission: Permission): MethodDecorator & ClassDecorator {
+  return applyDecorators(
+    withPolicy({ for: 'user-or-turn', permission }),
+    ApiBearerAuth(USER_KEY_SCHEME),
+    ApiBearerAuth(TURN_CREDENTIAL_SCHEME),
+    ApiExtension('x-permission', permission),
   );
 }
 

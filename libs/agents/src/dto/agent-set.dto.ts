@@ -15,9 +15,20 @@ import {
   ValidateIf,
 } from 'class-validator';
 import { AsSent } from '@holdfast/platform-http';
-import { DEFAULT_MAX_ATTEMPTS, DEFAULT_POOL, HARNESSES, type Harness } from '../agent-content.rules.js';
+import {
+  APPROVALS,
+  CLI_HARNESSES,
+  DEFAULT_MAX_ATTEMPTS,
+  DEFAULT_POOL,
+  DRIVES,
+  HARNESSES,
+  type Approvals,
+  type Drive,
+  type Harness,
+} from '../agent-content.rules.js';
 import { AGENT_NAME_PATTERN, IsAgentName } from './is-agent-name.decorator.js';
 import { ENVIRONMENT_RULE, IsEnvironment } from './is-environment.decorator.js';
+import { IsDrivenBy } from './is-driven-by.decorator.js';
 import { IsOfHarness } from './is-of-harness.decorator.js';
 
 /** Of agents and of runners alike. */
@@ -122,4 +133,27 @@ export class AgentSet {
   @MaxLength(4096, { each: true })
   @IsOfHarness((harness) => harness !== 'push')
   command?: string[];
+
+  @ApiPropertyOptional({
+    enum: DRIVES,
+    enumName: 'AgentDrive',
+    default: 'acp',
+    description:
+      "How a runner speaks with the harness: over the Agent Client Protocol, or by the harness's own command line (`codex`, `claude`, `opencode` and `gemini`, without a `command`).",
+  })
+  @IsOptional()
+  @IsIn(DRIVES)
+  @IsDrivenBy(CLI_HARNESSES)
+  drive?: Drive;
+
+  @ApiPropertyOptional({
+    enum: APPROVALS,
+    enumName: 'AgentApprovals',
+    default: 'ask',
+    description:
+      "What becomes of the agent's questions: `ask` puts them to people (by `cli` only where the harness has a hook for it, else they are denied), `deny` denies them, `bypass` has the agent ask nobody. `bypass` is for projects that allow it.",
+  })
+  @IsOptional()
+  @IsIn(APPROVALS)
+  approvals?: Approvals;
 }

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { HARNESSES, type Harness } from '../agent-content.rules.js';
+import { APPROVALS, DRIVES, HARNESSES, type Approvals, type Drive, type Harness } from '../agent-content.rules.js';
 
 /** An agent with the content of its current revision. */
 export class Agent {
@@ -40,6 +40,12 @@ export class Agent {
     description: "Program and arguments that are run; null runs the harness's own.",
   })
   command!: string[] | null;
+
+  @ApiProperty({ enum: DRIVES, enumName: 'AgentDrive', description: 'How a runner speaks with the harness.' })
+  drive!: Drive;
+
+  @ApiProperty({ enum: APPROVALS, enumName: 'AgentApprovals', description: "What becomes of the agent's questions." })
+  approvals!: Approvals;
 
   @ApiProperty({ format: 'date-time', description: 'When the agent was first set.' })
   created_at!: string;

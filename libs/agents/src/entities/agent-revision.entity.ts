@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import type { AgentContent, Harness } from '../agent-content.rules.js';
+import type { AgentContent, Approvals, Drive, Harness } from '../agent-content.rules.js';
 
 @Entity('agent_revisions')
 export class AgentRevisionEntity implements AgentContent {
@@ -14,6 +14,8 @@ export class AgentRevisionEntity implements AgentContent {
   @Column('text', { nullable: true }) model!: string | null;
   @Column('jsonb') environment!: Record<string, string>;
   @Column('jsonb', { nullable: true }) command!: string[] | null;
+  @Column('text') drive!: Drive;
+  @Column('text') approvals!: Approvals;
   @Column('timestamptz') created_at!: Date;
   @Column('uuid', { nullable: true }) created_by_id!: string | null;
 }
