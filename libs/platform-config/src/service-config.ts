@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { Transform, Type } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsNumber, IsOptional, Matches, Max, Min, ValidateBy } from 'class-validator';
+import { IsBoolean, IsIn, IsInt, IsNumber, IsOptional, IsString, Matches, Max, Min, ValidateBy } from 'class-validator';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -54,6 +54,11 @@ export class ServiceConfig {
   @Transform(({ value }) => value === true || value === '1' || value === 'true')
   @IsBoolean()
   PUSH_ALLOW_PRIVATE = false;
+
+  /** A JSON file with the redaction rules of this installation; the api and the workers need the same. */
+  @IsOptional()
+  @IsString()
+  REDACTION_RULES: string | undefined = undefined;
 
   /** How long a push target may take to accept a turn, in seconds; never more than half a lease. */
   @Type(() => Number)

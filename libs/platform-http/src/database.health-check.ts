@@ -6,6 +6,7 @@ import type { HealthCheck } from './health-check.js';
 @Injectable()
 export class DatabaseHealthCheck implements HealthCheck {
   readonly name = 'database';
+  readonly isVital = true;
 
   constructor(private readonly unitOfWork: UnitOfWork) {}
 

@@ -26,13 +26,13 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** The process takes requests: all it depends on answers, and it is not shutting down. */
+  /** The process takes requests: all that is vital to it answers, and it is not shutting down. */
   @Get('ready')
   async checkReadiness(): Promise<{ status: 'ok'; checks: Record<string, string> }> {
     if (this.draining.isDraining) throw NotReady({ checks: { process: 'draining' } });
     const result = await this.run();
     const checks = Object.fromEntries(Object.entries(result.details).map(([name, { status }]) => [name, status]));
-    if (result.status !== 'ok') throw NotReady({ checks });
+    if (this.checks.some(({ name, isVital }) => isVital && checks[name] !== 'up')) throw NotReady({ checks });
     return { status: 'ok', checks };
   }
 

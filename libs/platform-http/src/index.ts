@@ -1,6 +1,7 @@
 export { ApiProblems } from './api-problems.decorator.js';
 export type { DocumentedError } from './api-problems.decorator.js';
 export { AsSent } from './as-sent.decorator.js';
+export { BlobStoreHealthCheck } from './blob-store.health-check.js';
 export { configureHttp } from './configure-http.js';
 export { decodeCursor, encodeCursor } from './cursors.js';
 export type { CursorPart } from './cursors.js';
@@ -36,3 +37,4 @@ export { PageQuery } from './page-query.dto.js';
 export { Problem, ProblemError } from './problem.dto.js';
 export { problemOf, statusOf } from './problem.rules.js';
 export { MAX_BODY_BYTES, readBody } from './request-bodies.js';
+export { RequestValidationPipe } from './request-validation.pipe.js';

@@ -28,6 +28,7 @@ const STATUS_OF_KIND: Record<ErrorKind, number> = {
   conflict: 409,
   gone: 410,
   'precondition-failed': 412,
+  'precondition-required': 428,
   'too-large': 413,
   unsupported: 415,
   unprocessable: 422,

@@ -12,6 +12,7 @@ let isDatabaseUp = true;
 @Injectable()
 class DatabaseHealth implements HealthCheck {
   readonly name = 'database';
+  readonly isVital = true;
   async check(): Promise<void> {
     if (!isDatabaseUp) throw new Error('connect ECONNREFUSED 10.0.0.7:5432');
   }

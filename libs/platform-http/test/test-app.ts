@@ -1,4 +1,4 @@
-import { Global, Module, type Type } from '@nestjs/common';
+import { Global, Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ApiKeys, AuthModule, authPersistence, TurnCredentials, type Permission } from '@holdfast/platform-auth';
@@ -16,7 +16,8 @@ import {
 } from '../src/index.js';
 
 interface TestAppOptions {
-  controllers: Type[];
+  controllers?: Type[];
+  imports?: DynamicModule[];
   healthChecks?: Type<HealthCheck>[];
   rateLimitPerMinute?: number;
   directRoutes?: DirectRoutes;
@@ -24,7 +25,8 @@ interface TestAppOptions {
 
 /** A whole app of this library on a real port and a real database. */
 export async function startTestApp({
-  controllers,
+  controllers = [],
+  imports = [],
   healthChecks = [],
   rateLimitPerMinute = 1_000,
   directRoutes,
@@ -40,6 +42,7 @@ export async function startTestApp({
   @Module({
     imports: [
       DatabaseModule,
+      ...imports,
       TelemetryModule.forRoot({ app: 'test', logLevel: 'silent', pretty: false }),
       AuthModule.forRoot(),
       HttpModule.forRoot({ healthChecks }),

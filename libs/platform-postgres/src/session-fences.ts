@@ -64,6 +64,15 @@ export class SessionFences {
     return row.epoch;
   }
 
+  /** Keeps who owns the session, or that nobody does, until the commit. Errors: session_not_found. */
+  async share(tx: Transaction, { project_id, session_id }: SessionKey): Promise<void> {
+    const row = await tx.queryOne(
+      `SELECT epoch FROM session_fences WHERE project_id = $1 AND session_id = $2 FOR SHARE`,
+      [project_id, session_id],
+    );
+    if (!row) throw SessionNotFound({ session_id });
+  }
+
   /** Lets a write through only for the present owner, and keeps it the owner until the commit. Errors: stale_epoch, session_not_found. */
   async hold(tx: Transaction, fence: TurnFence): Promise<void> {
     const row = await tx.queryOne<{ epoch: number }>(

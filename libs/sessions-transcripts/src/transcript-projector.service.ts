@@ -3,6 +3,7 @@ import { UnitOfWork, type SessionKey } from '@holdfast/platform-postgres';
 import { EventSource, type EventBatch } from './ports/event-source.port.js';
 import { ProjectionProgress } from './ports/projection-progress.port.js';
 import { project, startOfLog, type Projection } from './projection/transcript-projection.rules.js';
+import { Redactor } from './redaction/redactor.js';
 import { SessionRecordsRepository, type SavedProjection } from './session-records.repository.js';
 
 /** Events of one transaction. */
@@ -32,6 +33,7 @@ export class TranscriptProjector {
     private readonly repository: SessionRecordsRepository,
     private readonly eventSource: EventSource,
     private readonly progress: ProjectionProgress,
+    private readonly redactor: Redactor,
   ) {}
 
   /**
@@ -57,11 +59,12 @@ export class TranscriptProjector {
 
     const { generation } = batch;
     const { records, state } = project(from, batch.events);
+    const redacted = records.map((record) => this.redactor.redact(record));
     try {
       await this.unitOfWork.run(async (tx) => {
         const isMine = await this.repository.moveProjection(tx, session, saved, { generation, ...state });
         if (!isMine) throw new AnotherWorkerWasFirst();
-        await this.repository.insertRecords(tx, session, generation, records);
+        await this.repository.insertRecords(tx, session, generation, redacted);
         const isMarked = await this.progress.advance(tx, session, generation, from.position, state.position);
         if (!isMarked) throw new AnotherWorkerWasFirst();
       });

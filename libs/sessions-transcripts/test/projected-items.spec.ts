@@ -1,5 +1,6 @@
 import { MAX_OPEN_BYTES, MAX_OPEN_ITEMS } from '../src/projection/open-limit.rules.js';
 import { MAX_DEPTH } from '../src/projection/session-event.rules.js';
+import { MAX_TERMINAL_OUTPUT } from '../src/projection/terminal-output.rules.js';
 import { project, startOfLog } from '../src/projection/transcript-projection.rules.js';
 import { ended, message, recordsOf, toolCall, turnEnd } from './expected-records.js';
 import { call, callUpdate, event, OTHER_TURN, say, update } from './session-events.js';
@@ -32,6 +33,43 @@ describe('tool calls', () => {
         callUpdate('a', { status: 'completed' }),
       ),
     ).toEqual([toolCall('completed', { toolCallId: 'a', title: 'Run', kind: 'execute', status: 'completed' }, [0, 2])]);
+  });
+
+  it('puts together what a terminal printed piece by piece, whatever else is said beside the call', () => {
+    const output = (data: string) => ({ terminal_output_delta: { terminal_id: 'a', data } });
+    expect(
+      recordsOf(
+        call('a', { _meta: { terminal_info: { cwd: '/' } } }),
+        callUpdate('a', { _meta: output('one\n') }),
+        callUpdate('a', { _meta: { seen: true } }),
+        callUpdate('a', { title: 'Run' }),
+        callUpdate('a', { status: 'completed', _meta: { ...output('two\n'), terminal_exit: { exit_code: 0 } } }),
+      ),
+    ).toEqual([
+      toolCall(
+        'completed',
+        {
+          toolCallId: 'a',
+          title: 'Run',
+          status: 'completed',
+          _meta: { ...output('one\ntwo\n'), terminal_exit: { exit_code: 0 } },
+        },
+        [0, 4],
+      ),
+    ]);
+  });
+
+  it('keeps the end of what a terminal printed where that is much', () => {
+    const half = 'x'.repeat(MAX_TERMINAL_OUTPUT / 2);
+    const pieces = ['the start', half, half, 'the end'].map((data) =>
+      callUpdate('a', { _meta: { terminal_output: { terminal_id: 'a', data } } }),
+    );
+    const [record] = recordsOf(...pieces, callUpdate('a', { status: 'completed' }));
+    const { _meta } = (record!.content as { tool_call: { _meta: Record<string, { data: string }> } }).tool_call;
+    const { data, ...rest } = _meta['terminal_output']!;
+    expect(rest).toEqual({ terminal_id: 'a', truncated: true });
+    expect(data).toHaveLength(MAX_TERMINAL_OUTPUT);
+    expect(data).toMatch(/^x+the end$/);
   });
 
   it('interrupts what the end of the turn leaves open', () => {

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Global, Module } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
+import { BlobStore } from '@holdfast/platform-blobs';
 import { UnitOfWork } from '@holdfast/platform-postgres';
+import { DEFAULT_NATIVE_TRANSCRIPTS_CONFIG } from '../src/native/native-transcripts.config.js';
 import { SessionsTranscriptsModule } from '../src/sessions-transcripts.module.js';
 import { SessionsTranscriptsReader } from '../src/sessions-transcripts.reader.js';
 import { TranscriptProjector } from '../src/transcript-projector.service.js';
@@ -139,12 +141,26 @@ describe('the module', () => {
       }
     }
     @Global()
-    @Module({ providers: [{ provide: UnitOfWork, useValue: database.unitOfWork }], exports: [UnitOfWork] })
-    class Postgres {}
+    @Module({
+      providers: [
+        { provide: UnitOfWork, useValue: database.unitOfWork },
+        { provide: BlobStore, useValue: {} },
+      ],
+      exports: [UnitOfWork, BlobStore],
+    })
+    class Platform {}
 
     const ports = { eventSource: LogOfTest, projectionProgress: LogOfTest, logTail: LogOfTest };
     const app = await Test.createTestingModule({
-      imports: [Postgres, SessionsTranscriptsModule.register({ imports: [], ports })],
+      imports: [
+        Platform,
+        SessionsTranscriptsModule.register({
+          imports: [],
+          ports,
+          native: DEFAULT_NATIVE_TRANSCRIPTS_CONFIG,
+          redactionRules: [],
+        }),
+      ],
     }).compile();
     const { project_id, session_id } = log.session;
     expect(await app.get(TranscriptProjector).projectUntilCaughtUp(project_id, session_id)).toBe(true);

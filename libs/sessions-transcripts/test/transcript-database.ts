@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createDataSource, UnitOfWork } from '@holdfast/platform-postgres';
 import { testPostgres } from '@holdfast/testing';
 import { sessionsTranscriptsPersistence } from '../src/persistence.js';
+import { Redactor } from '../src/redaction/redactor.js';
 import { SessionRecordsRepository } from '../src/session-records.repository.js';
 import { TranscriptProjector, type ProjectionStep } from '../src/transcript-projector.service.js';
 import { conversation } from './session-events.js';
@@ -41,7 +42,7 @@ export class TranscriptDatabase {
     eventSource: Pick<TestLog, 'read'> = log,
     progress: Pick<TestLog, 'advance'> = log,
   ): TranscriptProjector {
-    return new TranscriptProjector(this.unitOfWork, this.repository, eventSource, progress);
+    return new TranscriptProjector(this.unitOfWork, this.repository, eventSource, progress, new Redactor([]));
   }
 
   /** Projects a log to its tail. */

@@ -1,4 +1,5 @@
 import { project, startOfLog } from '../src/projection/transcript-projection.rules.js';
+import { GITHUB_TOKEN } from './secrets.js';
 import { conversation, event, logOf, say } from './session-events.js';
 import type { TestLog } from './test-log.js';
 import { TranscriptDatabase } from './transcript-database.js';
@@ -145,6 +146,21 @@ describe('projecting a session', () => {
     const { records } = await written(log);
     const blocks = [{ type: 'text', text: '\u{1f600}\ufffd|\ufffd' }];
     expect(records[0]).toMatchObject({ content: { blocks, continues: false } });
+  });
+
+  it('commits no record with a secret in it, also when the secret comes in pieces and in two batches', async () => {
+    const [head, rest] = [GITHUB_TOKEN.slice(0, 9), GITHUB_TOKEN.slice(9)];
+    const log = await database.aLog([event('a'), event('b'), say(`token: ${head}`)]);
+    await database.catchUp(log);
+    log.append(say(rest), event('turn.lost', { error: { detail: GITHUB_TOKEN } }));
+    await database.catchUp(log);
+
+    const { records, transcript } = await written(log);
+    expect(records).toMatchObject([
+      { content: { blocks: [{ type: 'text', text: 'token: [redacted:github_token]' }] } },
+      { content: { error: { detail: '[redacted:github_token]' } } },
+    ]);
+    expect(JSON.stringify({ records, transcript })).not.toContain('ghp_');
   });
 
   it('begins again when the log was made again, without what was open in the old one', async () => {

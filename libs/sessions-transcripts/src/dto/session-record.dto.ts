@@ -31,7 +31,7 @@ const CONTENT = `What the record says, by type:
 - \`turn_end\` \`{status, stop_reason, usage, error}\`: \`status\` is \`completed\`, \`failed\`, \`cancelled\` or \`lost\`; the others
   may be null.
 
-Text that PostgreSQL cannot hold (NUL, halves of surrogate pairs) is replaced by U+FFFD.`;
+Secrets are replaced by \`[redacted:RULE]\`, named by the rule that found them. Text that PostgreSQL cannot hold (NUL, halves of surrogate pairs) is replaced by U+FFFD.`;
 
 /** One finished item of a session's transcript. */
 export class SessionRecord {

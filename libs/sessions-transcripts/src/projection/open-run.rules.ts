@@ -1,4 +1,5 @@
 import { extend, recordOf, spanOf, type NewRecord, type Span } from './new-record.rules.js';
+import { cutPlace } from './cut-place.rules.js';
 import { isJsonObject, type JsonObject, type SessionEvent } from './session-event.rules.js';
 
 /** The longest run of chunks that is held open, in UTF-8 bytes; what follows goes into a record of its own. */
@@ -41,7 +42,7 @@ export function takeChunk(open: OpenRun | null, type: OpenMessage['type'], event
     return { run: messageOf(type, message_id, event, block, bytes, false), records: closeRun(open) };
   }
   if (open.bytes + bytes > MAX_MESSAGE_BYTES) {
-    return { run: messageOf(type, message_id, event, block, bytes, true), records: [messageRecord(open)] };
+    return cutMessage(open, messageOf(type, message_id, event, block, bytes, true));
   }
   addBlock(open.blocks, block);
   open.bytes += bytes;
@@ -81,6 +82,20 @@ function messageOf(
   return { type, ...spanOf(event), message_id, blocks: [block], bytes, continues };
 }
 
+/** What the last line has so far goes along, so that no word of it stands half here and half there. */
+function cutMessage(open: OpenMessage, next: OpenMessage): RunStep {
+  const last = open.blocks.at(-1)!;
+  const first = next.blocks[0]!;
+  if (isPlain(last) && isPlain(first)) {
+    const place = cutPlace(last.text);
+    const moved = last.text.slice(place);
+    open.blocks[open.blocks.length - 1] = { ...last, text: last.text.slice(0, place) };
+    next.blocks[0] = { ...first, text: moved + first.text };
+    next.bytes += Buffer.byteLength(moved);
+  }
+  return { run: next, records: [messageRecord(open)] };
+}
+
 function messageRecord(open: OpenMessage): NewRecord {
   return recordOf(open, open.type, { blocks: open.blocks, continues: open.continues });
 }
@@ -88,11 +103,15 @@ function messageRecord(open: OpenMessage): NewRecord {
 /** Text joins the text before it, unless annotations say that one of them is for somebody else. */
 function addBlock(blocks: JsonObject[], block: JsonObject): void {
   const last = blocks.at(-1);
-  if (last && isText(last) && isText(block) && !last.annotations && !block.annotations) {
+  if (last && isPlain(last) && isPlain(block)) {
     blocks[blocks.length - 1] = { ...last, text: last.text + block.text };
   } else {
     blocks.push(block);
   }
+}
+
+function isPlain(block: JsonObject): block is JsonObject & { text: string } {
+  return isText(block) && !block.annotations;
 }
 
 function isText(block: JsonObject): block is JsonObject & { text: string } {
@@ -105,5 +124,5 @@ function isBlank(message: OpenMessage): boolean {
 }
 
 function sizeOf(block: JsonObject): number {
-  return Buffer.byteLength(isText(block) && !block.annotations ? block.text : JSON.stringify(block));
+  return Buffer.byteLength(isPlain(block) ? block.text : JSON.stringify(block));
 }

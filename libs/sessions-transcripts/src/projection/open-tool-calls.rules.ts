@@ -1,6 +1,7 @@
 import { extend, recordOf, spanOf, type NewRecord, type Span } from './new-record.rules.js';
 import { takeOverflow } from './open-limit.rules.js';
 import { updateMembers, type JsonObject, type SessionEvent } from './session-event.rules.js';
+import { takeMeta } from './terminal-output.rules.js';
 
 /** A tool call that has not finished: the members of ACP's ToolCall that are known so far. */
 export interface OpenToolCall extends Span {
@@ -29,10 +30,11 @@ export function isAboutOpenCall(calls: OpenToolCalls, { data }: SessionEvent): b
  * update first; a member that is absent or null leaves what is known (ACP v1, "Updating").
  */
 export function takeToolCall(calls: OpenToolCalls, event: SessionEvent): NewRecord[] {
-  const news = Object.entries(updateMembers(event)).filter(([, value]) => value !== null);
+  const news = Object.fromEntries(Object.entries(updateMembers(event)).filter(([, value]) => value !== null));
 
   const call = findOrBegin(calls, event);
-  call.tool_call = { ...call.tool_call, ...Object.fromEntries(news) };
+  if ('_meta' in news) news._meta = takeMeta(call.tool_call._meta, news._meta);
+  call.tool_call = { ...call.tool_call, ...news };
   call.bytes = Buffer.byteLength(JSON.stringify(call.tool_call));
   extend(call, event);
 
