@@ -90,6 +90,7 @@ export {
 } from './sessions-streams.errors.js';
 export { sessionsStreamsJobs } from './sessions-streams.jobs.js';
 export { sessionsStreamsPersistence } from './persistence.js';
+export { SavedConversations, type SavedConversation } from './ports/saved-conversations.port.js';
 export { TurnMilestones } from './ports/turn-milestones.port.js';
 export { SessionsStreamsModule } from './sessions-streams.module.js';
 export { DEFAULT_STREAMS_CONFIG, StreamsConfig } from './streams.config.js';

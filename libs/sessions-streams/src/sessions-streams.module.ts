@@ -17,6 +17,7 @@ import { TurnLine } from './control/turn-line.js';
 import { TurnSlotsRepository } from './control/turn-slots.repository.js';
 import { TurnTakeoverService } from './control/turn-takeover.service.js';
 import { SessionLogService } from './log/session-log.service.js';
+import { SavedConversations } from './ports/saved-conversations.port.js';
 import { TurnMilestones } from './ports/turn-milestones.port.js';
 import { StreamsConfig } from './streams.config.js';
 
@@ -40,6 +41,7 @@ const exported = [
 /** What answers the needs of this domain. */
 export interface StreamsPorts {
   turnMilestones: Type<TurnMilestones>;
+  savedConversations: Type<SavedConversations>;
 }
 
 /** The log of a session, and who runs it. */
@@ -51,6 +53,7 @@ export class SessionsStreamsModule {
       providers: [
         { provide: StreamsConfig, useValue: config },
         { provide: TurnMilestones, useClass: ports.turnMilestones },
+        { provide: SavedConversations, useClass: ports.savedConversations },
         SessionLogService,
         SessionTurnsRepository,
         SessionStreamsRepository,

@@ -32,7 +32,7 @@ describe('handing a turn over', () => {
     const second = await scenario.claimAgain(session, await streams.registerReplica(session.project_id));
     expect(second).toMatchObject({
       turn: { turn_id: first.turn.turn_id, attempt: 2 },
-      // Its files are where it was; another runner that were told to go on with it could only fail.
+      // It was not saved: its files are where it was, and another runner that were told to go on with it could only fail.
       resume_agent_session_id: null,
     });
     expect(second.epoch).toBeGreaterThan(first.epoch);

@@ -17,6 +17,7 @@ import {
   SessionFences,
   UnitOfWork,
   type SessionKey,
+  type Transaction,
 } from '@holdfast/platform-postgres';
 import { Jobs } from '@holdfast/platform-queue';
 import { PostgresSignals, Signals } from '@holdfast/platform-signals';
@@ -24,6 +25,7 @@ import { testPostgres } from '@holdfast/testing';
 import type { RunnerOffer, RunnerReplica } from '../src/control/runner-replicas.repository.js';
 import {
   DEFAULT_STREAMS_CONFIG,
+  SavedConversations,
   SessionLogService,
   sessionLogKey,
   SessionsStreamsModule,
@@ -37,6 +39,7 @@ import {
   TurnMilestones,
   TurnTakeoverService,
   controlLogPath,
+  type SavedConversation,
   type SessionEvent,
   type TurnStart,
 } from '../src/index.js';
@@ -47,6 +50,15 @@ const persistence = [platformPersistence, durableStreamsPersistence, sessionsStr
 
 class NoMilestones extends TurnMilestones {
   async reached(): Promise<void> {}
+}
+
+/** What is saved of sessions, as a test says. */
+export const savedConversations = new Map<string, SavedConversation>();
+
+class SetConversations extends SavedConversations {
+  async newest(_: Transaction, { session_id }: SessionKey): Promise<SavedConversation | null> {
+    return savedConversations.get(session_id) ?? null;
+  }
 }
 
 @Module({})
@@ -65,7 +77,10 @@ class Process {
       global: true,
       imports: [
         DurableStreamsModule.forRoot(DEFAULT_DURABLE_STREAMS_CONFIG),
-        SessionsStreamsModule.forRoot(DEFAULT_STREAMS_CONFIG, { turnMilestones: NoMilestones }),
+        SessionsStreamsModule.forRoot(DEFAULT_STREAMS_CONFIG, {
+          turnMilestones: NoMilestones,
+          savedConversations: SetConversations,
+        }),
       ],
       providers,
       exports: providers.map((provider) => ('provide' in provider ? provider.provide : provider)),
@@ -135,7 +150,12 @@ export async function startStreams(shared?: { url: string }) {
     },
 
     /** Puts a turn in line in a session. */
-    startTurn(session: SessionKey, prompt = 'hello', agent_name = 'scripted', target: Partial<TurnTarget> = {}) {
+    startTurn(
+      session: SessionKey,
+      prompt = 'hello',
+      agent_name = 'scripted',
+      target: Partial<TurnTarget> & { harness?: string; fresh_start?: boolean } = {},
+    ) {
       return unitOfWork.run(async (tx) => {
         await fences.lock(tx, session);
         return turns.start(tx, {
@@ -145,10 +165,13 @@ export async function startStreams(shared?: { url: string }) {
           labels: [],
           push_url: null,
           max_attempts: 3,
+          harness: 'scripted',
+          fresh_start: false,
           ...target,
           agent_name,
           agent_revision: 1,
-          harness: 'scripted',
+          drive: 'acp',
+          approvals: 'ask',
           detached: true,
           created_by_id: randomUUID(),
         });

@@ -16,12 +16,6 @@ describe('turns', () => {
     const [claimed] = await streams.claims.claim(runner, 1, 5, unlimited);
     return { runner, turn: claimed!.turn, epoch: claimed!.epoch };
   };
-  const beatOf = (turn: { session_id: string; turn_id: string }, epoch: number, status: 'starting' | 'running') => ({
-    session_id: turn.session_id,
-    turn_id: turn.turn_id,
-    epoch,
-    status,
-  });
   const types = async (session: SessionKey) => (await streams.events(session)).map(({ type }) => type);
 
   it('T1: a session has one live turn: one that starts beside it fails, whoever did not look', async () => {
@@ -86,52 +80,5 @@ describe('turns', () => {
     expect(await complete({})).toEqual(first);
     await expect(complete({ turn_id: randomUUID() })).rejects.toMatchObject({ code: 'turn_not_found' });
     expect((await types(session)).filter((type) => type === 'turn.completed')).toHaveLength(1);
-  });
-
-  it('the next turn of a session goes on with the conversation of its agent', async () => {
-    const session = await streams.openSession();
-    await streams.startTurn(session);
-    const { runner, turn, epoch } = await claimOne(session);
-    await streams.beats.beat(runner, [{ ...beatOf(turn, epoch, 'running'), agent_session_id: 'native-1' }]);
-    await streams.unitOfWork.run(async (tx) => {
-      const locked = await streams.turns.lockForEnd(tx, { ...session, turn_id: turn.turn_id, epoch });
-      await streams.turns.end(tx, locked.turn, { status: 'completed', stop_reason: null, usage: null, error: null });
-    });
-    await streams.startTurn(session);
-    const [next] = await streams.claims.claim(runner, 1, 0, unlimited);
-    expect(next).toMatchObject({ resume_agent_session_id: 'native-1', epoch: 2, turn: { turn_index: 1 } });
-  });
-
-  it('G3: a turn that never told of a conversation is none to go on with: the one before it is', async () => {
-    const session = await streams.openSession();
-    await streams.startTurn(session);
-    const { runner, turn, epoch } = await claimOne(session);
-    await streams.beats.beat(runner, [{ ...beatOf(turn, epoch, 'running'), agent_session_id: 'native-1' }]);
-    const end = (turn_id: string, epoch: number, status: 'completed' | 'failed') =>
-      streams.unitOfWork.run(async (tx) => {
-        const locked = await streams.turns.lockForEnd(tx, { ...session, turn_id, epoch });
-        await streams.turns.end(tx, locked.turn, { status, stop_reason: null, usage: null, error: null });
-      });
-    await end(turn.turn_id, epoch, 'completed');
-    await streams.startTurn(session);
-    const [silent] = await streams.claims.claim(runner, 1, 0, unlimited);
-    await end(silent!.turn.turn_id, silent!.epoch, 'failed');
-    await streams.startTurn(session);
-    const [next] = await streams.claims.claim(runner, 1, 0, unlimited);
-    expect(next).toMatchObject({ resume_agent_session_id: 'native-1', turn: { turn_index: 2 } });
-  });
-
-  it('another agent of the same harness does not go on with a conversation that is not its own', async () => {
-    const session = await streams.openSession();
-    await streams.startTurn(session);
-    const { runner, turn, epoch } = await claimOne(session);
-    await streams.beats.beat(runner, [{ ...beatOf(turn, epoch, 'running'), agent_session_id: 'native-1' }]);
-    await streams.unitOfWork.run(async (tx) => {
-      const locked = await streams.turns.lockForEnd(tx, { ...session, turn_id: turn.turn_id, epoch });
-      await streams.turns.end(tx, locked.turn, { status: 'completed', stop_reason: null, usage: null, error: null });
-    });
-    await streams.startTurn(session, 'hello', 'another');
-    const [next] = await streams.claims.claim(runner, 1, 0, unlimited);
-    expect(next!.resume_agent_session_id).toBeNull();
   });
 });

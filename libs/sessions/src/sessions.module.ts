@@ -4,16 +4,23 @@ import { DurableStreamsModule, type DurableStreamsConfig } from '@holdfast/durab
 import { SessionsDirectoryModule } from '@holdfast/sessions-directory';
 import { SessionsInteractionsModule } from '@holdfast/sessions-interactions';
 import { SessionsStreamsModule, type StreamsConfig } from '@holdfast/sessions-streams';
-import { SessionsTranscriptsModule } from '@holdfast/sessions-transcripts';
+import {
+  DEFAULT_NATIVE_TRANSCRIPTS_CONFIG,
+  SessionsTranscriptsModule,
+  type NativeTranscriptsConfig,
+  type RedactionRule,
+} from '@holdfast/sessions-transcripts';
 import { SessionsTriggersModule } from '@holdfast/sessions-triggers';
 import { SessionDeliveredTurns } from './bindings/delivered-turns.js';
 import { LiveSessionTurns, SessionInteractionLog, SessionTurnControl } from './bindings/interaction-ports.js';
 import { LogEventSource, LogProjectionProgress, SessionLogTails } from './bindings/transcript-sources.js';
+import { SavedNativeConversations } from './bindings/saved-conversations.js';
 import { TurnDeliveries } from './bindings/turn-deliveries.js';
 import { BeatTurnsFlow } from './flows/beat-turns.flow.js';
 import { AwaitStartFlow } from './flows/await-start.flow.js';
 import { ClaimTurnsFlow } from './flows/claim-turns.flow.js';
 import { CompleteTurnFlow } from './flows/complete-turn.flow.js';
+import { ConvertNativeFlow } from './flows/convert-native.flow.js';
 import { CreateSessionFlow } from './flows/create-session.flow.js';
 import { DetachWatcherFlow } from './flows/detach-watcher.flow.js';
 import { EndTurnFlow } from './flows/end-turn.flow.js';
@@ -23,6 +30,7 @@ import { KillSessionFlow } from './flows/kill-session.flow.js';
 import { MergePromptFlow } from './flows/merge-prompt.flow.js';
 import { PrepareInvoke } from './flows/prepare-invoke.js';
 import { ProjectLaggingLogsFlow } from './flows/project-lagging-logs.flow.js';
+import { SaveNativeFlow } from './flows/save-native.flow.js';
 import { SessionInboxFlow } from './flows/session-inbox.flow.js';
 import { StartPushTurnFlow } from './flows/start-push-turn.flow.js';
 import { SteerTurn } from './flows/steer-turn.js';
@@ -48,6 +56,8 @@ const flows = [
   SweepOverdueTurnsFlow,
   StartPushTurnFlow,
   ProjectLaggingLogsFlow,
+  SaveNativeFlow,
+  ConvertNativeFlow,
 ];
 
 /** The one place that sees every domain: binds what each needs to what another answers, and hosts what changes several. */
@@ -57,15 +67,22 @@ export class SessionsModule {
     streamsConfig: StreamsConfig,
     logConfig: DurableStreamsConfig,
     pushConfig: PushConfig = DEFAULT_PUSH_CONFIG,
+    nativeConfig: NativeTranscriptsConfig = DEFAULT_NATIVE_TRANSCRIPTS_CONFIG,
+    redactionRules: readonly RedactionRule[] = [],
   ): DynamicModule {
     const log = DurableStreamsModule.forRoot(logConfig);
-    const streams = SessionsStreamsModule.forRoot(streamsConfig, { turnMilestones: TurnDeliveries });
+    const streams = SessionsStreamsModule.forRoot(streamsConfig, {
+      turnMilestones: TurnDeliveries,
+      savedConversations: SavedNativeConversations,
+    });
     const interactions = SessionsInteractionsModule.register({
       imports: [streams],
       ports: { interactionLog: SessionInteractionLog, turnControl: SessionTurnControl, liveTurns: LiveSessionTurns },
     });
     const transcripts = SessionsTranscriptsModule.register({
       imports: [streams],
+      native: nativeConfig,
+      redactionRules,
       ports: {
         eventSource: LogEventSource,
         projectionProgress: LogProjectionProgress,

@@ -36,6 +36,8 @@ describe('the answer to a claim', () => {
       prompt: 'say hello',
       agent: { name: 'scripted', revision: 1 },
       harness: 'scripted',
+      drive: 'acp',
+      approvals: 'ask',
       log_path: `/v1/stream/sessions/${session_id}/events`,
       resume_agent_session_id: null,
     });

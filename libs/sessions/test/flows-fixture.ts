@@ -30,6 +30,7 @@ import {
   SessionInboxFlow,
   SessionsModule,
 } from '../src/index.js';
+import { NoBlobs } from './no-blobs.js';
 
 export const unlimited = new AbortController().signal;
 
@@ -46,6 +47,7 @@ export async function startFlows(config: Partial<StreamsConfig> = {}, shared?: {
       SignalsModule.forRoot({ postgresUrl: database.url }),
       QueueModule.forRoot({ postgresUrl: database.url, queues: [] }),
       AuthModule.forRoot(),
+      NoBlobs,
       SessionsModule.forRoot({ ...DEFAULT_STREAMS_CONFIG, ...config }, DEFAULT_DURABLE_STREAMS_CONFIG),
     ],
   }).compile();

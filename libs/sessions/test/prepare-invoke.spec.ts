@@ -89,6 +89,20 @@ describe('starting a turn', () => {
     expect((await project.turn(await project.send(newId()))).harness).toBe('scripted');
   });
 
+  it('without an agent, a session that somebody pushed a conversation to goes on with the agent of its harness', async () => {
+    const session_id = newId();
+    await flows.sql(
+      `INSERT INTO native_conversations
+         (project_id, conversation_id, session_id, harness, native_id, main_branch_id, newest_version)
+       VALUES ($1, gen_random_uuid(), $2, 'codex', 'pushed', gen_random_uuid(), 1)`,
+      [project.project_id, session_id],
+    );
+    expect(await project.turn(await project.send(session_id))).toMatchObject({
+      agent: { name: 'codex' },
+      harness: 'codex',
+    });
+  });
+
   it('G2: turns are numbered by the server, whoever starts them at once', async () => {
     const session_id = newId();
     for (let n = 0; n < 3; n++) {

@@ -25,6 +25,7 @@ describe('what a push target is sent (the golden request)', () => {
     turn_id: '0199f2c4-7d1e-7a63-9a53-5b1f6f6d2c11',
     attempt: 2,
     prompt: 'What is new today?',
+    approvals: 'ask',
   };
   const claimed = { turn, epoch: 7, resume_agent_session_id: 'conversation-17' } as ClaimedTurn;
   const agent = { name: 'news', revision: 3, model: 'large', environment: { REGION: 'eu' } };

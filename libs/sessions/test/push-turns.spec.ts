@@ -31,6 +31,7 @@ import {
   SessionsModule,
   StartPushTurnFlow,
 } from '../src/index.js';
+import { NoBlobs } from './no-blobs.js';
 import type { PushRequest } from '../src/push/push-request.js';
 
 const accept: RequestListener = (_request, response) => void response.end('{"type":"accepted"}\n');
@@ -54,6 +55,7 @@ describe('a turn that is pushed to a service', () => {
         SignalsModule.forRoot({ postgresUrl: database.url }),
         QueueModule.forRoot({ postgresUrl: database.url, queues: [] }),
         AuthModule.forRoot(),
+        NoBlobs,
         SessionsModule.forRoot({ ...DEFAULT_STREAMS_CONFIG, leaseSeconds }, DEFAULT_DURABLE_STREAMS_CONFIG, {
           reach: 'private',
           acceptSeconds,

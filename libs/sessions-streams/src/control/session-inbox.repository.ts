@@ -27,7 +27,7 @@ export class SessionInboxRepository {
     const position = end === 'head' ? 'coalesce(min(inbox_position), 0) - 1' : 'coalesce(max(inbox_position), 0) + 1';
     const row = await tx.queryOne<TurnRow>(
       `INSERT INTO session_turns (status, ${NEW_TURN_COLUMNS}, delivery, in_turn_of, inbox_position)
-       SELECT 'inbox', ${NEW_TURN_VALUES}, $15::text, $16::uuid,
+       SELECT 'inbox', ${NEW_TURN_VALUES}, $18::text, $19::uuid,
               (SELECT ${position} FROM session_turns WHERE ${IN_INBOX}) RETURNING *`,
       [...newTurnParameters(turn), delivery, in_turn_of],
     );

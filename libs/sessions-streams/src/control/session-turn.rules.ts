@@ -24,6 +24,16 @@ export const TURN_OUTCOMES = ['completed', 'failed', 'cancelled', 'superseded', 
 
 export type TurnOutcome = (typeof TURN_OUTCOMES)[number];
 
+/** How a runner speaks with the harness of a turn. */
+export const TURN_DRIVES = ['acp', 'cli'] as const;
+
+export type TurnDrive = (typeof TURN_DRIVES)[number];
+
+/** What becomes of the questions of its agent: put to people, denied, or not asked at all. */
+export const TURN_APPROVALS = ['ask', 'deny', 'bypass'] as const;
+
+export type TurnApprovals = (typeof TURN_APPROVALS)[number];
+
 /** What can happen to a turn. `hand_back`: its runner gives it up, or is lost; it goes in line again. */
 export type TurnEvent = 'promote' | 'claim' | 'run' | 'stop' | 'end' | 'hand_back';
 

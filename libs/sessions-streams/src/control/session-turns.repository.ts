@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork, type SessionKey, type Transaction, type TurnFence } from '@holdfast/platform-postgres';
 import { sessionLogPath } from '../log/session-log.service.js';
-import type { Delivery, TurnOutcome, TurnStatus } from './session-turn.rules.js';
+import type { Delivery, TurnApprovals, TurnDrive, TurnOutcome, TurnStatus } from './session-turn.rules.js';
 
 /** A row of session_turns. */
 export interface TurnRow extends SessionKey {
@@ -17,8 +17,13 @@ export interface TurnRow extends SessionKey {
   agent_name: string;
   agent_revision: number;
   harness: string;
+  /** How its runner speaks with the harness, and what becomes of the agent's questions. */
+  drive: TurnDrive;
+  approvals: TurnApprovals;
   prompt: string;
   detached: boolean;
+  /** Whether it is to begin a conversation of its own. */
+  fresh_start: boolean;
   /** Its place in the session's inbox, smallest first; null elsewhere. */
   inbox_position: number | null;
   /** How it came into the inbox; null when it went in line at once. */
@@ -65,8 +70,11 @@ export type NewTurn = Pick<
   | 'agent_name'
   | 'agent_revision'
   | 'harness'
+  | 'drive'
+  | 'approvals'
   | 'prompt'
   | 'detached'
+  | 'fresh_start'
   | 'created_by_id'
 >;
 
@@ -84,6 +92,12 @@ export interface StreamRow extends SessionKey {
   sandbox_live: boolean;
 }
 
+/** The last turn before another one that told its agent's id of the conversation. */
+export type TurnBefore = Pick<TurnRow, 'harness' | 'agent_name'> & { agent_session_id: string; started_at: Date };
+
+/** A turn that began the session's conversation anew. */
+export type FreshStart = Pick<TurnRow, 'turn_id'> & { started_at: Date };
+
 /** How a turn ended. */
 export interface TurnEnd {
   status: TurnOutcome;
@@ -96,10 +110,10 @@ export const LIVE = `status IN ('queued', 'starting', 'running', 'stopping')`;
 
 /** The columns of a new turn, and its values as the parameters from $1 on. */
 export const NEW_TURN_COLUMNS = `project_id, session_id, turn_id, pool, labels, push_url, max_attempts,
-  agent_name, agent_revision, harness, prompt, detached, created_by_id, log_position`;
+  agent_name, agent_revision, harness, prompt, detached, created_by_id, log_position, drive, approvals, fresh_start`;
 export const NEW_TURN_VALUES = `$1::uuid, $2::text, $3::uuid, $4::text, $5::text[], $6::text, $7::int,
   $8::text, $9::int, $10::text, $11::text, $12::boolean, $13::uuid,
-  coalesce((SELECT tail FROM log_streams WHERE project_id = $1::uuid AND path = $14::text), 0)`;
+  coalesce((SELECT tail FROM log_streams WHERE project_id = $1::uuid AND path = $14::text), 0), $15::text, $16::text, $17::boolean`;
 export const newTurnParameters = (turn: NewTurn): unknown[] => [
   turn.project_id,
   turn.session_id,
@@ -115,6 +129,9 @@ export const newTurnParameters = (turn: NewTurn): unknown[] => [
   turn.detached,
   turn.created_by_id,
   sessionLogPath(turn.session_id),
+  turn.drive,
+  turn.approvals,
+  turn.fresh_start,
 ];
 
 /** The SQL of turns that are in line, live or over. */
@@ -245,15 +262,25 @@ export class SessionTurnsRepository {
     );
   }
 
-  /** The agent's own id of this conversation, from the newest turn of the same agent that had one. */
-  async lastAgentSession(tx: Transaction, turn: TurnRow): Promise<string | null> {
-    const row = await tx.queryOne<{ agent_session_id: string }>(
-      `SELECT agent_session_id FROM session_turns
-        WHERE project_id = $1 AND session_id = $2 AND agent_name = $3 AND harness = $4 AND agent_session_id IS NOT NULL
+  /** The last turn that began the session's conversation anew. */
+  lastFreshStart(tx: Transaction, { project_id, session_id }: SessionKey): Promise<FreshStart | undefined> {
+    return tx.queryOne<FreshStart>(
+      `SELECT turn_id, coalesce(started_at, created_at) AS started_at FROM session_turns
+        WHERE project_id = $1 AND session_id = $2 AND turn_index IS NOT NULL
+          AND fresh_start AND agent_session_id IS NOT NULL
         ORDER BY turn_index DESC LIMIT 1`,
-      [turn.project_id, turn.session_id, turn.agent_name, turn.harness],
+      [project_id, session_id],
     );
-    return row?.agent_session_id ?? null;
+  }
+
+  /** The last turn before this one whose agent told its id of the conversation. */
+  turnBefore(tx: Transaction, turn: TurnRow): Promise<TurnBefore | undefined> {
+    return tx.queryOne<TurnBefore>(
+      `SELECT harness, agent_name, agent_session_id, coalesce(started_at, created_at) AS started_at FROM session_turns
+        WHERE project_id = $1 AND session_id = $2 AND turn_index < $3 AND agent_session_id IS NOT NULL
+        ORDER BY turn_index DESC LIMIT 1`,
+      [turn.project_id, turn.session_id, turn.turn_index],
+    );
   }
 
   /** What the turn was told while it ran, in that order. */

@@ -12,7 +12,13 @@ import { ProjectAtCapacity, TurnNotFound, TurnNotLive } from '../sessions-stream
 import { TurnMilestones } from '../ports/turn-milestones.port.js';
 import { StreamsConfig } from '../streams.config.js';
 import { isLive, outcomeOf, transition } from './session-turn.rules.js';
-import { SessionTurnsRepository, type NewTurn, type TurnEnd, type TurnRow } from './session-turns.repository.js';
+import {
+  SessionTurnsRepository,
+  type FreshStart,
+  type NewTurn,
+  type TurnEnd,
+  type TurnRow,
+} from './session-turns.repository.js';
 import { SessionWatchersService } from './session-watchers.service.js';
 import { TurnLine } from './turn-line.js';
 import { TurnSlotsRepository } from './turn-slots.repository.js';
@@ -25,6 +31,8 @@ export const describeTurn = (turn: TurnRow) => ({
   prompt: turn.prompt,
   agent: { name: turn.agent_name, revision: turn.agent_revision },
   harness: turn.harness,
+  drive: turn.drive,
+  approvals: turn.approvals,
   by_id: turn.created_by_id,
 });
 
@@ -61,6 +69,11 @@ export class SessionTurnsService {
   /** What the session's newest turn ran, if it had one. */
   lastAgent(tx: Transaction, session: SessionKey): Promise<{ name: string } | undefined> {
     return this.turns.lastAgent(tx, session);
+  }
+
+  /** The last turn that began the session's conversation anew, if one did. */
+  lastFreshStart(tx: Transaction, session: SessionKey): Promise<FreshStart | undefined> {
+    return this.turns.lastFreshStart(tx, session);
   }
 
   /** The live turn of the session, locked. */

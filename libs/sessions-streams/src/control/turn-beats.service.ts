@@ -64,7 +64,7 @@ export class TurnBeatsService {
           this.log.appendWithin(tx, beat, {
             type: 'turn.running',
             turn_id: beat.turn_id,
-            data: { agent_session_id: agent_session_id ?? null },
+            data: { agent_session_id: agent_session_id ?? null, drive: turn.drive, approvals: turn.approvals },
           });
           // A service has accepted the turn only now; a runner has had it since its claim.
           if (turn.push_url !== null) await this.milestones.reached(tx, turn);

@@ -2,10 +2,12 @@ import { Injectable, Logger } from '@nestjs/common';
 import { isDomainError } from '@holdfast/platform-errors';
 import { SessionFences, UnitOfWork, type SessionKey, type Transaction } from '@holdfast/platform-postgres';
 import { controlLogPath, logUrlPath, SessionLogService } from '../log/session-log.service.js';
+import { SavedConversations } from '../ports/saved-conversations.port.js';
 import { TurnMilestones } from '../ports/turn-milestones.port.js';
 import { ReplicaTaken, ReplicaUnknown } from '../sessions-streams.errors.js';
 import { StreamsConfig } from '../streams.config.js';
 import { RunnerReplicasRepository, type RunnerOffer, type RunnerReplica } from './runner-replicas.repository.js';
+import { isOfSameProgram, resumedConversation, type ResumedConversation } from './resumption.rules.js';
 import { transition } from './session-turn.rules.js';
 import { SessionTurnsRepository, type TurnRow } from './session-turns.repository.js';
 import { TurnLeasesRepository, type TurnClaimant } from './turn-leases.repository.js';
@@ -25,7 +27,9 @@ export interface ClaimedTurn {
   /** Its prompt is followed by those that were merged into the attempts before this one. */
   turn: TurnRow;
   epoch: number;
-  /** The agent's own id of the conversation so far; null for the first turn. */
+  /** The session's conversation so far; null for one that is to begin. */
+  resume_conversation: ResumedConversation | null;
+  /** Its id, where it is of the very program that the turn runs. */
   resume_agent_session_id: string | null;
 }
 
@@ -54,6 +58,7 @@ export class TurnClaimsService {
     private readonly replicas: RunnerReplicasRepository,
     private readonly log: SessionLogService,
     private readonly waiting: WaitingClaims,
+    private readonly conversations: SavedConversations,
     private readonly milestones: TurnMilestones,
     private readonly config: StreamsConfig,
   ) {}
@@ -215,11 +220,18 @@ export class TurnClaimsService {
   }
 
   private async withHistory(tx: Transaction, turn: TurnRow, epoch: number): Promise<ClaimedTurn> {
+    const resumed = await this.resumedBy(tx, turn);
     return {
       turn: { ...turn, prompt: await this.wholePrompt(tx, turn) },
       epoch,
-      resume_agent_session_id: await this.turns.lastAgentSession(tx, turn),
+      resume_conversation: resumed,
+      resume_agent_session_id: resumed && isOfSameProgram(turn, resumed) ? resumed.native_id : null,
     };
+  }
+
+  private async resumedBy(tx: Transaction, turn: TurnRow): Promise<ResumedConversation | null> {
+    const saved = await this.conversations.newest(tx, turn);
+    return resumedConversation(turn, saved, await this.turns.turnBefore(tx, turn));
   }
 
   /** An attempt that starts over is told as well what the ones before it were told while they ran. */

@@ -226,9 +226,7 @@ export class TurnLeasesRepository {
             SET owner_replica_id = NULL, owner_epoch = NULL, lease_until = NULL, sandbox_live = false
           WHERE project_id = $1 AND session_id = $2)
        UPDATE session_turns
-          SET status = 'queued', epoch = NULL, replica_id = NULL, handed_over_epoch = coalesce($4, handed_over_epoch),
-              -- What the attempt began lies on its runner; whoever runs the prompt again has nothing to resume it from.
-              agent_session_id = NULL
+          SET status = 'queued', epoch = NULL, replica_id = NULL, handed_over_epoch = coalesce($4, handed_over_epoch)
         WHERE project_id = $1 AND session_id = $2 AND turn_id = $3 RETURNING *`,
       [turn.project_id, turn.session_id, turn.turn_id, handed_over_epoch],
     );

@@ -109,6 +109,15 @@ export class SessionStreamInvoke {
 
   @ApiPropertyOptional({
     default: false,
+    description: 'Begin a new conversation: the agent learns nothing of the turns before.',
+  })
+  @MayBeAbsent()
+  @IsBoolean()
+  @OnlyFor('send', 'steer')
+  fresh_start?: boolean;
+
+  @ApiPropertyOptional({
+    default: false,
     description: 'True: answer with the state of the turn. Otherwise the answer is its events, until it ends.',
   })
   @MayBeAbsent()

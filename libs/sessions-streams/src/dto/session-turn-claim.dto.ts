@@ -1,6 +1,7 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsInt, IsUUID, Max, Min } from 'class-validator';
 import { LowerCase, MayBeAbsent } from '@holdfast/platform-http';
+import { TURN_APPROVALS, TURN_DRIVES, type TurnApprovals, type TurnDrive } from '../control/session-turn.rules.js';
 import { SessionTurnAgent } from './session-turn.dto.js';
 
 export class SessionTurnClaim {
@@ -32,6 +33,18 @@ export class SessionTurnClaim {
   wait_seconds!: number;
 }
 
+/** What the agents of a session said so far, as the harness of one of them keeps it. */
+export class SessionTurnConversation {
+  @ApiProperty({ description: 'Harness that keeps it.' })
+  harness!: string;
+
+  @ApiProperty({ description: "The harness's own id of it." })
+  native_id!: string;
+
+  @ApiProperty({ type: String, nullable: true, description: 'Agent that had it; null where nobody knows.' })
+  agent_name!: string | null;
+}
+
 /** A turn that the runner owns from now on, and all it needs to run it. */
 export class SessionTurnGrant {
   @ApiProperty({ description: 'Session that the turn belongs to.' })
@@ -55,6 +68,20 @@ export class SessionTurnGrant {
   @ApiProperty({ description: 'Which program to run.' })
   harness!: string;
 
+  @ApiProperty({
+    enum: TURN_DRIVES,
+    enumName: 'SessionTurnDrive',
+    description: "How to speak with it: over ACP, or by the harness's own command line.",
+  })
+  drive!: TurnDrive;
+
+  @ApiProperty({
+    enum: TURN_APPROVALS,
+    enumName: 'SessionTurnApprovals',
+    description: "What becomes of the agent's questions: put to people, denied, or not asked at all.",
+  })
+  approvals!: TurnApprovals;
+
   @ApiProperty({ type: String, nullable: true, description: 'Model to ask for; null leaves it to the harness.' })
   model!: string | null;
 
@@ -67,7 +94,18 @@ export class SessionTurnGrant {
   @ApiProperty({ description: 'URL path of the log to append to.' })
   log_path!: string;
 
-  @ApiProperty({ type: String, nullable: true, description: "The agent's own id of the conversation to go on with." })
+  @ApiProperty({
+    type: SessionTurnConversation,
+    nullable: true,
+    description: 'The conversation to go on with, also where it is of another harness; null to begin one.',
+  })
+  resume_conversation!: SessionTurnConversation | null;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Id of that conversation, where it is of the very program that the turn runs.',
+  })
   resume_agent_session_id!: string | null;
 
   @ApiProperty({

@@ -1,6 +1,15 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsUUID } from 'class-validator';
-import { DELIVERIES, TURN_STATUSES, type Delivery, type TurnStatus } from '../control/session-turn.rules.js';
+import {
+  DELIVERIES,
+  TURN_APPROVALS,
+  TURN_DRIVES,
+  TURN_STATUSES,
+  type Delivery,
+  type TurnApprovals,
+  type TurnDrive,
+  type TurnStatus,
+} from '../control/session-turn.rules.js';
 
 export class SessionTurnAgent {
   @ApiProperty({ description: 'Name of the agent that the turn runs.' })
@@ -49,11 +58,28 @@ export class SessionTurn {
   @ApiProperty({ description: 'Harness of the agent.' })
   harness!: string;
 
+  @ApiProperty({
+    enum: TURN_DRIVES,
+    enumName: 'SessionTurnDrive',
+    description: "How its runner speaks with the harness: over ACP, or by the harness's own command line.",
+  })
+  drive!: TurnDrive;
+
+  @ApiProperty({
+    enum: TURN_APPROVALS,
+    enumName: 'SessionTurnApprovals',
+    description: "What becomes of the agent's questions: put to people, denied, or not asked at all.",
+  })
+  approvals!: TurnApprovals;
+
   @ApiProperty({ description: 'The input of the turn.' })
   prompt!: string;
 
   @ApiProperty({ description: 'Whether it was sent by somebody who did not stay to watch it.' })
   detached!: boolean;
+
+  @ApiProperty({ description: 'Whether it was to begin a new conversation.' })
+  fresh_start!: boolean;
 
   @ApiProperty({
     enum: DELIVERIES,

@@ -58,9 +58,9 @@ export class ClaimTurnsFlow {
 
   private async grant(
     { project_id, key_id }: RunnerReplica,
-    { turn, epoch, resume_agent_session_id }: ClaimedTurn,
+    { turn, epoch, resume_conversation, resume_agent_session_id }: ClaimedTurn,
   ): Promise<SessionTurnGrant> {
-    const { session_id, turn_id, attempt, prompt, harness } = turn;
+    const { session_id, turn_id, attempt, prompt, harness, drive, approvals } = turn;
     const reference = { name: turn.agent_name, revision: turn.agent_revision };
     const [credential, { model, environment, command }] = await Promise.all([
       this.credentials.mint({ project_id, key_id, session_id, turn_id, epoch }),
@@ -74,10 +74,13 @@ export class ClaimTurnsFlow {
       prompt,
       agent: reference,
       harness,
+      drive,
+      approvals,
       model,
       environment,
       command,
       log_path: logUrlPath(sessionLogPath(session_id)),
+      resume_conversation,
       resume_agent_session_id,
       credential,
     };

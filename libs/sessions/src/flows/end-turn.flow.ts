@@ -47,6 +47,12 @@ export class EndTurnFlow {
     return this.turns.end(tx, entry, end);
   }
 
+  /** The turn that is in line once more, or how it ended where it may not start again. */
+  async unlessItMayStart(tx: Transaction, queued: TurnRow): Promise<TurnRow> {
+    const error = await refusalOf(this.prepareInvoke.requireApprovals(tx, queued));
+    return error ? this.within(tx, queued, { status: 'failed', stop_reason: null, usage: null, error }) : queued;
+  }
+
   /** Starts what waits first and may still, in a session without a live turn. */
   async promoteNext(tx: Transaction, session: SessionKey): Promise<void> {
     for (;;) {
@@ -57,15 +63,20 @@ export class EndTurnFlow {
 
   /** One that may not start any more ends with the reason: then false. */
   private async promote(tx: Transaction, entry: TurnRow): Promise<boolean> {
-    try {
-      await this.prepareInvoke.promote(tx, entry);
-      return true;
-    } catch (refusal) {
-      if (!isDomainError(refusal)) throw refusal;
-      const error = { code: refusal.code, message: refusal.message };
-      await this.waiting(tx, entry, { status: 'failed', stop_reason: null, usage: null, error });
-      return false;
-    }
+    const error = await refusalOf(this.prepareInvoke.promote(tx, entry));
+    if (error) await this.waiting(tx, entry, { status: 'failed', stop_reason: null, usage: null, error });
+    return !error;
+  }
+}
+
+/** Why somebody may not start a turn; undefined when they may. */
+async function refusalOf(start: Promise<unknown>): Promise<TurnEnd['error'] | undefined> {
+  try {
+    await start;
+    return undefined;
+  } catch (refusal) {
+    if (!isDomainError(refusal)) throw refusal;
+    return { code: refusal.code, message: refusal.message };
   }
 }
 

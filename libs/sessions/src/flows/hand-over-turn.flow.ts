@@ -23,9 +23,10 @@ export class HandOverTurnFlow {
       const handedOver = await this.handOver.handOver(tx, { project_id, ...fence }, reason);
       const { turn } = handedOver;
       if (handedOver.outcome === 'to_end') return this.endTurn.within(tx, turn, handedOver.end);
+      if (handedOver.outcome !== 'queued') return turn;
       // Nobody is there any more to take their answers.
-      if (handedOver.outcome === 'queued') await this.interactions.cancelForTurn(tx, turn, 'turn_handed_over');
-      return turn;
+      await this.interactions.cancelForTurn(tx, turn, 'turn_handed_over');
+      return this.endTurn.unlessItMayStart(tx, turn);
     });
   }
 }

@@ -95,8 +95,8 @@ export class InvokeSessionFlow {
 
   private async obey(tx: Transaction, principal: Principal, invoke: SessionStreamInvoke): Promise<InvokedTurn> {
     const session = { project_id: principal.project_id, session_id: invoke.session_id };
-    const { prompt = '', agent, detached = false } = invoke;
-    const start = { prompt, agent, detached };
+    const { prompt = '', agent, detached = false, fresh_start = false } = invoke;
+    const start = { prompt, agent, detached, fresh_start };
     switch (commandOf(invoke)) {
       case 'send':
         return this.send(tx, principal, session, start, invoke.on_busy);

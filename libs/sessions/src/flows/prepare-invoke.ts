@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { AgentsReader, type AgentReference } from '@holdfast/agents';
-import { ApiKeys, holds, PermissionDenied, type Principal } from '@holdfast/platform-auth';
+import { AgentsReader, ApprovalBypassNotAllowed, type AgentReference } from '@holdfast/agents';
+import { ApiKeys, holds, PermissionDenied, ProjectSettingsService, type Principal } from '@holdfast/platform-auth';
 import type { SessionKey, Transaction } from '@holdfast/platform-postgres';
 import { SessionInboxService, SessionTurnsService, type TurnRow, type TurnStart } from '@holdfast/sessions-streams';
+import { newestConversation } from '@holdfast/sessions-transcripts';
 import { CreateSessionFlow } from './create-session.flow.js';
 
 /** What a new session runs when nobody says. */
@@ -14,6 +15,8 @@ export interface PromptStart {
   agent?: AgentReference;
   /** False when whoever sends it stays to watch. */
   detached: boolean;
+  /** Whether the agent is to begin a new conversation; otherwise it goes on with that of the session. */
+  fresh_start: boolean;
 }
 
 /**
@@ -27,6 +30,7 @@ export class PrepareInvoke {
     private readonly sessions: CreateSessionFlow,
     private readonly agents: AgentsReader,
     private readonly keys: ApiKeys,
+    private readonly projectSettings: ProjectSettingsService,
     private readonly turns: SessionTurnsService,
     private readonly inbox: SessionInboxService,
   ) {}
@@ -64,29 +68,48 @@ export class PrepareInvoke {
 
   /**
    * Puts what waited in line, if it may start still. Errors: permission_denied when the key that sent it was revoked, has
-   * expired or lost its permission meanwhile; agent_not_found, agent_revision_not_found.
+   * expired or lost its permission meanwhile; agent_not_found, agent_revision_not_found, approval_bypass_not_allowed.
    */
   async promote(tx: Transaction, entry: TurnRow): Promise<TurnRow> {
     const principal = await this.keys.principalOf(tx, entry.project_id, entry.created_by_id);
     if (!principal || !holds(principal, 'RUN_SESSIONS')) throw PermissionDenied({ permission: 'RUN_SESSIONS' });
     await this.agents.resolve(tx, entry.project_id, { name: entry.agent_name, revision: entry.agent_revision });
+    await this.requireApprovals(tx, entry);
     return this.turns.promote(tx, entry);
   }
 
-  /** Errors: agent_not_found, agent_revision_not_found. */
+  /**
+   * An agent that asks nobody needs its project's leave, whenever an attempt at a turn of it starts. Errors:
+   * approval_bypass_not_allowed.
+   */
+  async requireApprovals(
+    tx: Transaction,
+    {
+      project_id,
+      approvals,
+      agent_name: name,
+      agent_revision: revision,
+    }: Pick<TurnStart, 'project_id' | 'approvals' | 'agent_name' | 'agent_revision'>,
+  ): Promise<void> {
+    if (approvals !== 'bypass' || (await this.projectSettings.allowsApprovalBypass(tx, project_id))) return;
+    throw ApprovalBypassNotAllowed({ name, revision });
+  }
+
+  /** Errors: agent_not_found, agent_revision_not_found, approval_bypass_not_allowed. */
   private async pin(
     tx: Transaction,
     principal: Principal,
     { project_id, session_id }: SessionKey,
-    { prompt, agent, detached }: PromptStart,
+    { prompt, agent, detached, fresh_start }: PromptStart,
   ): Promise<TurnStart> {
     const session = { project_id, session_id };
-    const reference = agent ?? (await this.turns.lastAgent(tx, session)) ?? DEFAULT_AGENT;
+    const reference = agent ?? (await this.agentOf(tx, session));
     const pinned = await this.agents.resolve(tx, project_id, reference);
-    return {
+    const start = {
       ...session,
       prompt,
       detached,
+      fresh_start,
       pool: pinned.pool,
       labels: pinned.labels,
       push_url: pinned.push_url,
@@ -94,7 +117,19 @@ export class PrepareInvoke {
       agent_name: pinned.name,
       agent_revision: pinned.revision,
       harness: pinned.harness,
+      drive: pinned.drive,
+      approvals: pinned.approvals,
       created_by_id: principal.key_id,
     };
+    await this.requireApprovals(tx, start);
+    return start;
+  }
+
+  /** What a session runs when nobody says: what it ran last, or the agent of the conversation that was pushed to it. */
+  private async agentOf(tx: Transaction, session: SessionKey): Promise<AgentReference> {
+    const last = await this.turns.lastAgent(tx, session);
+    if (last) return last;
+    const pushed = await newestConversation(tx, session);
+    return pushed ? { name: pushed.harness } : DEFAULT_AGENT;
   }
 }

@@ -75,8 +75,11 @@ export class SweepOverdueTurnsFlow {
   private async take(tx: Transaction, session: SessionKey): Promise<void> {
     const taken = await this.takeover.takeOverdue(tx, session);
     if (taken?.end) await this.endTurn.within(tx, taken.turn, taken.end);
-    // Whoever asked is gone, and the next attempt asks again.
-    else if (taken) await this.interactions.cancelForTurn(tx, taken.turn, 'attempt_lost');
+    else if (taken) {
+      // Whoever asked is gone, and the next attempt asks again.
+      await this.interactions.cancelForTurn(tx, taken.turn, 'attempt_lost');
+      await this.endTurn.unlessItMayStart(tx, taken.turn);
+    }
   }
 
   /** Every end promotes what waits; this is for the ends of a process that is older than the inbox. */

@@ -18,6 +18,7 @@ export interface PushRequest {
   agent: { name: string; revision: number };
   model: string | null;
   environment: Record<string, string>;
+  approvals: 'ask' | 'deny' | 'bypass';
   resume_agent_session_id: string | null;
   credential: string;
   log_path: string;
@@ -35,7 +36,7 @@ export function pushRequest(
   credential: string,
   { beatSeconds, leaseSeconds }: Pick<StreamsConfig, 'beatSeconds' | 'leaseSeconds'>,
 ): PushRequest {
-  const { session_id, turn_id, attempt, prompt } = turn;
+  const { session_id, turn_id, attempt, prompt, approvals } = turn;
   return {
     schema: 'holdfast.push.v1',
     session_id,
@@ -46,6 +47,7 @@ export function pushRequest(
     agent: { name, revision },
     model,
     environment,
+    approvals,
     resume_agent_session_id,
     credential,
     log_path: logUrlPath(sessionLogPath(session_id)),
