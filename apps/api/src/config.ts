@@ -1,8 +1,8 @@
 import { Type } from 'class-transformer';
 import { IsInt, IsNumber, IsOptional, IsString, IsUrl, Max, Min } from 'class-validator';
-import { readConfig, ServiceConfig } from '@holdfast/platform-config';
+import { BlobServiceConfig, readConfig, ServiceConfig } from '@holdfast/platform-config';
 
-export class ApiConfig extends ServiceConfig {
+export class ApiConfig extends BlobServiceConfig {
   @IsString()
   HOST = '127.0.0.1';
 
@@ -52,6 +52,17 @@ export class ApiConfig extends ServiceConfig {
   @IsInt()
   @Min(1)
   MAX_VIEWERS = 10_000;
+
+  /** How large the native transcript of one conversation may be, in MiB. */
+  @Type(() => Number)
+  @IsInt()
+  @Min(1)
+  @Max(65_536)
+  NATIVE_TRANSCRIPT_MAX_MIB = 512;
+
+  get nativeTranscripts() {
+    return { maxConversationBytes: this.NATIVE_TRANSCRIPT_MAX_MIB * 1024 * 1024 };
+  }
 
   get log() {
     return {

@@ -6,7 +6,7 @@ import { configureHttp, createHttpAdapter, DirectLane } from '@holdfast/platform
 import { useTelemetry } from '@holdfast/platform-telemetry';
 import { ApiModule } from './api.module.js';
 import { apiConfig, type ApiConfig } from './config.js';
-import { LogRoutes } from './log/log-routes.js';
+import { ApiDirectRoutes } from './direct-routes.js';
 import { buildOpenApiDocument } from './openapi.js';
 
 async function serve(config: ApiConfig): Promise<void> {
@@ -17,7 +17,7 @@ async function serve(config: ApiConfig): Promise<void> {
   useTelemetry(app);
   await configureHttp(app, {
     rateLimitPerMinute: config.RATE_LIMIT_PER_MINUTE,
-    direct: { lane, routes: app.get(LogRoutes) },
+    direct: { lane, routes: app.get(ApiDirectRoutes) },
   });
   SwaggerModule.setup('openapi', app, () => buildOpenApiDocument(app), {
     ui: false,

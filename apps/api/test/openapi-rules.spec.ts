@@ -8,12 +8,15 @@ import { buildOpenApiDocument } from '../src/openapi.js';
 /** The verbs of docs/glossary.md. A new one is a decision: add it there too. */
 // prettier-ignore
 const VERBS = [
-  'append', 'beat', 'claim', 'complete', 'create', 'delete', 'detach', 'edit', 'fetch', 'invoke', 'kill', 'merge', 'query',
-  'raise', 'read', 'register', 'reorder', 'resolve', 'respond', 'set', 'watch', 'withdraw',
+  'append', 'beat', 'claim', 'complete', 'convert', 'create', 'delete', 'detach', 'edit', 'fetch', 'finish',
+  'invoke', 'kill', 'merge', 'open', 'query', 'raise', 'read', 'register', 'reorder', 'resolve', 'respond', 'set',
+  'watch', 'withdraw',
 ];
 
 /** Which tag the operations under a path have; the first that fits counts. */
 const DOMAINS: [path: string, tag: string][] = [
+  // Of runners and of users alike.
+  ['/v1/admin/sessions/transcripts/native', 'session-native-transcripts'],
   ['/v1/admin/sessions/', 'session-runners'],
   ['/v1/stream/', 'session-log'],
   // It reads logs, and no generated operation can: what is tagged session-streams is what clients call.
@@ -23,6 +26,7 @@ const DOMAINS: [path: string, tag: string][] = [
   ['/v1/sessions/transcripts/', 'session-transcripts'],
   ['/v1/sessions/', 'sessions'],
   ['/v1/agents/', 'agents'],
+  ['/v1/project/', 'project'],
   ['/v1/triggers/', 'triggers'],
 ];
 
@@ -132,8 +136,11 @@ describe('operations', () => {
   });
 
   it("require a credential, and those of runners the key of a runner or a turn's credential", () => {
-    const schemes = ({ tags }: Operation) =>
-      tags[0] === 'session-runners' ? ['runner_key', 'turn_credential'] : ['user_key'];
+    const schemesOf: Record<string, string[]> = {
+      'session-runners': ['runner_key', 'turn_credential'],
+      'session-native-transcripts': ['user_key', 'turn_credential'],
+    };
+    const schemes = ({ tags }: Operation) => schemesOf[tags[0]!] ?? ['user_key'];
     const taken = ({ security = [] }: Operation) => security.flatMap((way) => Object.keys(way));
     expectNone(
       operations.filter(

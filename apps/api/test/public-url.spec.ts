@@ -3,8 +3,8 @@ import { readConfig } from '@holdfast/platform-config';
 import { ApiConfig } from '../src/config.js';
 import { PublicUrl } from '../src/log/public-url.js';
 
-const DATABASE = { DATABASE_URL: 'postgres://127.0.0.1/holdfast' };
-const configured = (url: string) => readConfig(ApiConfig, { ...DATABASE, PUBLIC_URL: url }).PUBLIC_URL;
+const NEEDED = { DATABASE_URL: 'postgres://127.0.0.1/holdfast', BLOBS_URL: 'file:///var/lib/holdfast' };
+const configured = (url: string) => readConfig(ApiConfig, { ...NEEDED, PUBLIC_URL: url }).PUBLIC_URL;
 const request = (rest: { host?: string; encrypted?: boolean } = {}) => {
   const { host, encrypted = false } = rest;
   const socket = { localAddress: '10.0.0.7', localPort: 4300, encrypted };

@@ -1,8 +1,8 @@
 import { Type } from 'class-transformer';
 import { IsInt, IsOptional, IsString, Max, Min } from 'class-validator';
-import { readConfig, ServiceConfig } from '@holdfast/platform-config';
+import { BlobServiceConfig, readConfig } from '@holdfast/platform-config';
 
-export class WorkersConfig extends ServiceConfig {
+export class WorkersConfig extends BlobServiceConfig {
   /** Where `/health/live`, `/health/ready` and `/metrics` are served. Without it the workers listen on nothing. */
   @IsOptional()
   @Type(() => Number)

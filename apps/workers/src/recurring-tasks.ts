@@ -3,6 +3,7 @@ import { IdempotencyKeys, Outbox } from '@holdfast/platform-postgres';
 import { PeriodicTask } from '@holdfast/platform-queue';
 import { ProjectLaggingLogsFlow, SweepOverdueTurnsFlow } from '@holdfast/sessions';
 import { TurnClaimsService } from '@holdfast/sessions-streams';
+import { NativeSweeper } from '@holdfast/sessions-transcripts';
 import { TriggerDeliveriesService } from '@holdfast/sessions-triggers';
 
 const PRUNE_BATCH = 1000;
@@ -23,6 +24,7 @@ export class RecurringTasks implements OnApplicationBootstrap, BeforeApplication
     outbox: Outbox,
     idempotencyKeys: IdempotencyKeys,
     claims: TurnClaimsService,
+    nativeTranscripts: NativeSweeper,
     deliveries: TriggerDeliveriesService,
     { deliveryDays }: RetentionConfig,
   ) {
@@ -32,6 +34,9 @@ export class RecurringTasks implements OnApplicationBootstrap, BeforeApplication
       pruning('prune-outbox', (limit) => outbox.prune(limit)),
       pruning('prune-idempotency-keys', (limit) => idempotencyKeys.prune(limit)),
       pruning('prune-runner-replicas', (limit) => claims.pruneReplicas(limit)),
+      new PeriodicTask('sweep-native-transcripts', 60_000, async (stopping) => {
+        await nativeTranscripts.run(stopping);
+      }),
       pruning('prune-trigger-deliveries', (limit) => deliveries.prune(deliveryDays, limit)),
     ];
   }

@@ -1,14 +1,19 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { AuthModule } from '@holdfast/platform-auth';
 import { DEFAULT_DURABLE_STREAMS_CONFIG } from '@holdfast/durable-streams';
-import { DatabaseHealthCheck, HttpModule } from '@holdfast/platform-http';
+import { BlobsModule } from '@holdfast/platform-blobs';
+import { BlobStoreHealthCheck, DatabaseHealthCheck, HttpModule } from '@holdfast/platform-http';
 import { PostgresModule } from '@holdfast/platform-postgres';
 import { OutboxRelay, QueueModule } from '@holdfast/platform-queue';
 import { SignalsModule } from '@holdfast/platform-signals';
 import { TelemetryModule } from '@holdfast/platform-telemetry';
 import { persistence, SessionsModule } from '@holdfast/sessions';
 import { sessionsStreamsJobs } from '@holdfast/sessions-streams';
-import { sessionsTranscriptsJobs } from '@holdfast/sessions-transcripts';
+import {
+  DEFAULT_NATIVE_TRANSCRIPTS_CONFIG,
+  readRedactionRules,
+  sessionsTranscriptsJobs,
+} from '@holdfast/sessions-transcripts';
 import { sessionsTriggersJobs } from '@holdfast/sessions-triggers';
 import type { WorkersConfig } from './config.js';
 import { LogMaintenance, LogMaintenanceConfig } from './log-maintenance.js';
@@ -38,12 +43,15 @@ export class WorkersModule {
         ),
         SignalsModule.forRoot({ postgresUrl: config.directUrl, redisUrl: config.REDIS_URL }),
         QueueModule.forRoot({ postgresUrl: config.directUrl, redisUrl: config.REDIS_URL, queues }),
+        BlobsModule.forRoot(config.blobs),
         AuthModule.forRoot(),
-        HttpModule.forRoot({ healthChecks: [DatabaseHealthCheck] }),
+        HttpModule.forRoot({ healthChecks: [DatabaseHealthCheck, BlobStoreHealthCheck] }),
         SessionsModule.forRoot(
           config.streams,
           { ...DEFAULT_DURABLE_STREAMS_CONFIG, allowLoopbackWebhooks: config.WEBHOOK_ALLOW_LOOPBACK },
           config.push,
+          DEFAULT_NATIVE_TRANSCRIPTS_CONFIG,
+          readRedactionRules(config.REDACTION_RULES),
         ),
       ],
       providers: [

@@ -1,7 +1,10 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { freePort } from '@holdfast/platform-embedded';
 import { createDataSource, migrate } from '@holdfast/platform-postgres';
 import { migrateQueues } from '@holdfast/platform-queue';
@@ -10,6 +13,8 @@ import { eventually, testPostgres, type TestPostgres } from '@holdfast/testing';
 import type { DataSource } from 'typeorm';
 
 const program = path.resolve(__dirname, '../dist/main.js');
+const blobs = mkdtempSync(path.join(tmpdir(), 'holdfast-workers-blobs-'));
+afterAll(() => rmSync(blobs, { recursive: true, force: true }));
 const session = { project_id: randomUUID(), session_id: 's1' };
 
 /** Loaded before the program: makes it print every address that it listens on. */
@@ -24,7 +29,7 @@ const printListeners = `data:text/javascript,${encodeURIComponent(`
 
 function start(env: Record<string, string>) {
   const child = spawn(process.execPath, ['--import', printListeners, program], {
-    env: { PATH: process.env['PATH'] ?? '', ...env },
+    env: { PATH: process.env['PATH'] ?? '', BLOBS_URL: pathToFileURL(blobs).href, ...env },
   });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
@@ -98,10 +103,11 @@ describe('the workers process', () => {
       POSTGRES_POOL_SIZE: '1',
       HEALTH_PORT: '70000',
       LOG_RETENTION_DAYS: '0',
+      BLOBS_URL: '/var/lib',
     });
     expect((await exited)[0]).toBe(1);
     expect(output()).toMatch(
-      /HEALTH_PORT[^]*LOG_RETENTION_DAYS[^]*DATABASE_URL must be a postgres:\/\/ URL[^]*POSTGRES_POOL_SIZE/,
+      /HEALTH_PORT[^]*LOG_RETENTION_DAYS[^]*DATABASE_URL must be a postgres:\/\/ URL[^]*POSTGRES_POOL_SIZE[^]*BLOBS_URL must be file:/,
     );
   });
 
@@ -130,7 +136,7 @@ describe('the workers process with HEALTH_PORT', () => {
     expect(await ask(port, '/health/live')).toEqual({ status: 200, text: '{"status":"ok"}' });
     expect(await ask(port, '/health/ready')).toEqual({
       status: 200,
-      text: '{"status":"ok","checks":{"database":"up"}}',
+      text: '{"status":"ok","checks":{"database":"up","blobs":"up"}}',
     });
     for (const other of ['/', '/v1/sessions/s1', '/openapi.json']) expect((await ask(port, other)).status).toBe(404);
   });

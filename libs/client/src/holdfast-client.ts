@@ -1,7 +1,9 @@
 import { throwingFetch, wholeJsonFetch } from './api-fetch.js';
 import { attendTurn, type AttendedTurn } from './attended-turn.js';
 import { AgentsApi } from './generated/apis/AgentsApi.js';
+import { ProjectApi } from './generated/apis/ProjectApi.js';
 import { SessionInteractionsApi } from './generated/apis/SessionInteractionsApi.js';
+import { SessionNativeTranscriptsApi } from './generated/apis/SessionNativeTranscriptsApi.js';
 import { SessionRunnersApi } from './generated/apis/SessionRunnersApi.js';
 import { SessionsApi } from './generated/apis/SessionsApi.js';
 import { SessionStreamsApi } from './generated/apis/SessionStreamsApi.js';
@@ -16,6 +18,15 @@ import type { SessionTurn } from './generated/models/SessionTurn.js';
 import { Configuration } from './generated/runtime.js';
 import type { ConnectionOptions } from './keep-connected.js';
 import type { LogSource } from './log-connection.js';
+import {
+  nativeFilesOf,
+  readNativeContent,
+  type NativeContent,
+  type NativeContentSelector,
+  type NativeFiles,
+  type NativeSelector,
+} from './native-content.js';
+import { NativeSaves, type NativeBase, type NativeChange, type NativeSave, type NativeSaved } from './native-save.js';
 import { retryCommand, type CommandOptions } from './retry.js';
 import type { LoggedEvent, SessionEvent } from './session-event.js';
 import { eventsForWatcher, eventsOfTurn } from './turn-events.js';
@@ -54,7 +65,10 @@ export class HoldfastClient {
   readonly streams: SessionStreamsApi;
   readonly interactions: SessionInteractionsApi;
   readonly transcripts: SessionTranscriptsApi;
+  /** The harnesses' own files of conversations. */
+  readonly nativeTranscripts: SessionNativeTranscriptsApi;
   readonly agents: AgentsApi;
+  readonly project: ProjectApi;
   readonly triggers: TriggersApi;
   /** What runners call: with a runner's key to get and keep turns, with a turn's credential to write for one. */
   readonly runners: SessionRunnersApi;
@@ -78,7 +92,9 @@ export class HoldfastClient {
     this.streams = new SessionStreamsApi(configuration);
     this.interactions = new SessionInteractionsApi(configuration);
     this.transcripts = new SessionTranscriptsApi(configuration);
+    this.nativeTranscripts = new SessionNativeTranscriptsApi(configuration);
     this.agents = new AgentsApi(configuration);
+    this.project = new ProjectApi(configuration);
     this.triggers = new TriggersApi(configuration);
     this.runners = new SessionRunnersApi(configuration);
   }
@@ -255,6 +271,41 @@ export class HoldfastClient {
     });
   }
 
+  /**
+   * Saves what is new of a conversation's native files, and nothing else of it. Sent again when no answer comes. Undefined
+   * when nothing is new. Errors: version_conflict (read the base again), stale_epoch, session_in_use (a push while a turn
+   * is live), transcript_too_large, native_part_refused.
+   */
+  saveNative(
+    save: NativeSave,
+    changes: Iterable<NativeChange>,
+    { signal }: CallOptions = {},
+  ): Promise<NativeSaved | undefined> {
+    return this.nativeSaves().save(save, changes, signal);
+  }
+
+  /** What a next save of a conversation builds on; undefined when nothing is stored. Errors: harness_mismatch. */
+  fetchNativeBase(selector: NativeSelector, { signal }: CallOptions = {}): Promise<NativeBase | undefined> {
+    return this.nativeSaves().base(selector, signal);
+  }
+
+  /**
+   * The files of a version, streamed. Errors: resume_state_missing, harness_mismatch, conversation_load_failed; reading
+   * them throws HoldfastConnectionError where they end too soon.
+   */
+  async readNativeFiles(selector: NativeSelector, options: CallOptions = {}): Promise<NativeFiles> {
+    return nativeFilesOf(await this.readNativeContent({ ...selector, as: 'tar' }, options));
+  }
+
+  /** A version as an archive or an envelope, streamed. Errors as of `readNativeFiles`. */
+  readNativeContent(selector: NativeContentSelector, { signal }: CallOptions = {}): Promise<NativeContent> {
+    return readNativeContent(this.log(`${NATIVE_PATH}/content`), selector, signal);
+  }
+
+  private nativeSaves(): NativeSaves {
+    return new NativeSaves(this.nativeTranscripts, this.log(`${NATIVE_PATH}/saves`));
+  }
+
   private log(path: string): LogSource {
     const { apiKey } = this;
     return {
@@ -266,6 +317,8 @@ export class HoldfastClient {
     };
   }
 }
+
+const NATIVE_PATH = '/v1/admin/sessions/transcripts/native';
 
 function sessionLogPath(session_id: string): string {
   return `/v1/stream/sessions/${encodeURIComponent(session_id)}/events`;

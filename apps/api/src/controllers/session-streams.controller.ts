@@ -1,7 +1,7 @@
 import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post, Req, Res } from '@nestjs/common';
 import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AgentNotFound, AgentRevisionNotFound } from '@holdfast/agents';
+import { AgentNotFound, AgentRevisionNotFound, ApprovalBypassNotAllowed } from '@holdfast/agents';
 import { TooManyViewers } from '@holdfast/durable-streams';
 import { CurrentPrincipal, Permit, requirePolicy, type Principal } from '@holdfast/platform-auth';
 import { ApiProblems, CursorMalformed, Draining, IdempotencyKey } from '@holdfast/platform-http';
@@ -87,6 +87,7 @@ export class SessionStreamsController {
     TurnNotFound,
     AgentNotFound,
     AgentRevisionNotFound,
+    ApprovalBypassNotAllowed,
     IdempotencyKeyReused,
     ProjectAtCapacity,
     InboxFull,

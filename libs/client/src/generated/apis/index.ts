@@ -1,8 +1,10 @@
 /* tslint:disable */
 /* eslint-disable */
 export * from './AgentsApi.js';
+export * from './ProjectApi.js';
 export * from './SessionInteractionsApi.js';
 export * from './SessionLogApi.js';
+export * from './SessionNativeTranscriptsApi.js';
 export * from './SessionRunnersApi.js';
 export * from './SessionStreamsApi.js';
 export * from './SessionTranscriptsApi.js';

@@ -20,6 +20,20 @@ import {
     AgentHarnessToJSON,
     AgentHarnessToJSONTyped,
 } from './AgentHarness.js';
+import type { AgentApprovals } from './AgentApprovals.js';
+import {
+    AgentApprovalsFromJSON,
+    AgentApprovalsFromJSONTyped,
+    AgentApprovalsToJSON,
+    AgentApprovalsToJSONTyped,
+} from './AgentApprovals.js';
+import type { AgentDrive } from './AgentDrive.js';
+import {
+    AgentDriveFromJSON,
+    AgentDriveFromJSONTyped,
+    AgentDriveToJSON,
+    AgentDriveToJSONTyped,
+} from './AgentDrive.js';
 
 /**
  * 
@@ -88,6 +102,18 @@ export interface Agent {
      */
     command: Array<string> | null;
     /**
+     * How a runner speaks with the harness.
+     * @type {AgentDrive}
+     * @memberof Agent
+     */
+    drive: AgentDrive;
+    /**
+     * What becomes of the agent's questions.
+     * @type {AgentApprovals}
+     * @memberof Agent
+     */
+    approvals: AgentApprovals;
+    /**
      * When the agent was first set.
      * @type {Date}
      * @memberof Agent
@@ -129,6 +155,8 @@ export function instanceOfAgent(value: object): value is Agent {
     if (!('model' in value) || value['model'] === undefined) return false;
     if (!('environment' in value) || value['environment'] === undefined) return false;
     if (!('command' in value) || value['command'] === undefined) return false;
+    if (!('drive' in value) || value['drive'] === undefined) return false;
+    if (!('approvals' in value) || value['approvals'] === undefined) return false;
     if (!('created_at' in value) || value['created_at'] === undefined) return false;
     if (!('created_by_id' in value) || value['created_by_id'] === undefined) return false;
     if (!('updated_at' in value) || value['updated_at'] === undefined) return false;
@@ -156,6 +184,8 @@ export function AgentFromJSONTyped(json: any, ignoreDiscriminator: boolean): Age
         'model': json['model'],
         'environment': json['environment'],
         'command': json['command'] == null ? null : json['command'],
+        'drive': AgentDriveFromJSON(json['drive']),
+        'approvals': AgentApprovalsFromJSON(json['approvals']),
         'created_at': (new Date(json['created_at'])),
         'created_by_id': json['created_by_id'],
         'updated_at': (new Date(json['updated_at'])),
@@ -184,6 +214,8 @@ export function AgentToJSONTyped(value?: Agent | null, ignoreDiscriminator: bool
         'model': value['model'],
         'environment': value['environment'],
         'command': value['command'],
+        'drive': AgentDriveToJSON(value['drive']),
+        'approvals': AgentApprovalsToJSON(value['approvals']),
         'created_at': value['created_at'].toISOString(),
         'created_by_id': value['created_by_id'],
         'updated_at': value['updated_at'].toISOString(),

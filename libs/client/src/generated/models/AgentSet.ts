@@ -20,6 +20,20 @@ import {
     AgentHarnessToJSON,
     AgentHarnessToJSONTyped,
 } from './AgentHarness.js';
+import type { AgentApprovals } from './AgentApprovals.js';
+import {
+    AgentApprovalsFromJSON,
+    AgentApprovalsFromJSONTyped,
+    AgentApprovalsToJSON,
+    AgentApprovalsToJSONTyped,
+} from './AgentApprovals.js';
+import type { AgentDrive } from './AgentDrive.js';
+import {
+    AgentDriveFromJSON,
+    AgentDriveFromJSONTyped,
+    AgentDriveToJSON,
+    AgentDriveToJSONTyped,
+} from './AgentDrive.js';
 
 /**
  * 
@@ -75,6 +89,18 @@ export interface AgentSet {
      * @memberof AgentSet
      */
     command?: Array<string>;
+    /**
+     * How a runner speaks with the harness: over the Agent Client Protocol, or by the harness's own command line (`codex`, `claude`, `opencode` and `gemini`, without a `command`).
+     * @type {AgentDrive}
+     * @memberof AgentSet
+     */
+    drive?: AgentDrive;
+    /**
+     * What becomes of the agent's questions: `ask` puts them to people (by `cli` only where the harness has a hook for it, else they are denied), `deny` denies them, `bypass` has the agent ask nobody. `bypass` is for projects that allow it.
+     * @type {AgentApprovals}
+     * @memberof AgentSet
+     */
+    approvals?: AgentApprovals;
 }
 
 
@@ -105,6 +131,8 @@ export function AgentSetFromJSONTyped(json: any, ignoreDiscriminator: boolean): 
         'model': json['model'] == null ? undefined : json['model'],
         'environment': json['environment'] == null ? undefined : json['environment'],
         'command': json['command'] == null ? undefined : json['command'],
+        'drive': json['drive'] == null ? undefined : AgentDriveFromJSON(json['drive']),
+        'approvals': json['approvals'] == null ? undefined : AgentApprovalsFromJSON(json['approvals']),
     };
 }
 
@@ -127,6 +155,8 @@ export function AgentSetToJSONTyped(value?: AgentSet | null, ignoreDiscriminator
         'model': value['model'],
         'environment': value['environment'],
         'command': value['command'],
+        'drive': AgentDriveToJSON(value['drive']),
+        'approvals': AgentApprovalsToJSON(value['approvals']),
     };
 }
 

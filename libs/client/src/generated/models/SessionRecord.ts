@@ -60,7 +60,7 @@ export interface SessionRecord {
      * - `turn_end` `{status, stop_reason, usage, error}`: `status` is `completed`, `failed`, `cancelled` or `lost`; the others
      *   may be null.
      * 
-     * Text that PostgreSQL cannot hold (NUL, halves of surrogate pairs) is replaced by U+FFFD.
+     * Secrets are replaced by `[redacted:RULE]`, named by the rule that found them. Text that PostgreSQL cannot hold (NUL, halves of surrogate pairs) is replaced by U+FFFD.
      * @type {{ [key: string]: any; }}
      * @memberof SessionRecord
      */

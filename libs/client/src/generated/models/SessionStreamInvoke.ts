@@ -91,6 +91,12 @@ export interface SessionStreamInvoke {
      */
     agent?: SessionStreamAgent;
     /**
+     * Begin a new conversation: the agent learns nothing of the turns before.
+     * @type {boolean}
+     * @memberof SessionStreamInvoke
+     */
+    fresh_start?: boolean;
+    /**
      * True: answer with the state of the turn. Otherwise the answer is its events, until it ends.
      * @type {boolean}
      * @memberof SessionStreamInvoke
@@ -137,6 +143,7 @@ export function SessionStreamInvokeFromJSONTyped(json: any, ignoreDiscriminator:
         'on_busy': json['on_busy'] == null ? undefined : SessionStreamOnBusyFromJSON(json['on_busy']),
         'delivery': json['delivery'] == null ? undefined : SessionStreamDeliveryFromJSON(json['delivery']),
         'agent': json['agent'] == null ? undefined : SessionStreamAgentFromJSON(json['agent']),
+        'fresh_start': json['fresh_start'] == null ? undefined : json['fresh_start'],
         'detached': json['detached'] == null ? undefined : json['detached'],
         'start_within_ms': json['start_within_ms'] == null ? undefined : json['start_within_ms'],
         'if_not_started': json['if_not_started'] == null ? undefined : SessionStreamIfNotStartedFromJSON(json['if_not_started']),
@@ -161,6 +168,7 @@ export function SessionStreamInvokeToJSONTyped(value?: SessionStreamInvoke | nul
         'on_busy': SessionStreamOnBusyToJSON(value['on_busy']),
         'delivery': SessionStreamDeliveryToJSON(value['delivery']),
         'agent': SessionStreamAgentToJSON(value['agent']),
+        'fresh_start': value['fresh_start'],
         'detached': value['detached'],
         'start_within_ms': value['start_within_ms'],
         'if_not_started': SessionStreamIfNotStartedToJSON(value['if_not_started']),

@@ -27,6 +27,20 @@ import {
     SessionTurnDeliveryToJSON,
     SessionTurnDeliveryToJSONTyped,
 } from './SessionTurnDelivery.js';
+import type { SessionTurnApprovals } from './SessionTurnApprovals.js';
+import {
+    SessionTurnApprovalsFromJSON,
+    SessionTurnApprovalsFromJSONTyped,
+    SessionTurnApprovalsToJSON,
+    SessionTurnApprovalsToJSONTyped,
+} from './SessionTurnApprovals.js';
+import type { SessionTurnDrive } from './SessionTurnDrive.js';
+import {
+    SessionTurnDriveFromJSON,
+    SessionTurnDriveFromJSONTyped,
+    SessionTurnDriveToJSON,
+    SessionTurnDriveToJSONTyped,
+} from './SessionTurnDrive.js';
 import type { SessionTurnError } from './SessionTurnError.js';
 import {
     SessionTurnErrorFromJSON,
@@ -85,6 +99,18 @@ export interface SessionTurn {
      */
     harness: string;
     /**
+     * How its runner speaks with the harness: over ACP, or by the harness's own command line.
+     * @type {SessionTurnDrive}
+     * @memberof SessionTurn
+     */
+    drive: SessionTurnDrive;
+    /**
+     * What becomes of the agent's questions: put to people, denied, or not asked at all.
+     * @type {SessionTurnApprovals}
+     * @memberof SessionTurn
+     */
+    approvals: SessionTurnApprovals;
+    /**
      * The input of the turn.
      * @type {string}
      * @memberof SessionTurn
@@ -96,6 +122,12 @@ export interface SessionTurn {
      * @memberof SessionTurn
      */
     detached: boolean;
+    /**
+     * Whether it was to begin a new conversation.
+     * @type {boolean}
+     * @memberof SessionTurn
+     */
+    fresh_start: boolean;
     /**
      * How it came into the inbox; null when it went in line at once.
      * @type {SessionTurnDelivery}
@@ -206,8 +238,11 @@ export function instanceOfSessionTurn(value: object): value is SessionTurn {
     if (!('status' in value) || value['status'] === undefined) return false;
     if (!('agent' in value) || value['agent'] === undefined) return false;
     if (!('harness' in value) || value['harness'] === undefined) return false;
+    if (!('drive' in value) || value['drive'] === undefined) return false;
+    if (!('approvals' in value) || value['approvals'] === undefined) return false;
     if (!('prompt' in value) || value['prompt'] === undefined) return false;
     if (!('detached' in value) || value['detached'] === undefined) return false;
+    if (!('fresh_start' in value) || value['fresh_start'] === undefined) return false;
     if (!('delivery' in value) || value['delivery'] === undefined) return false;
     if (!('in_turn_of' in value) || value['in_turn_of'] === undefined) return false;
     if (!('resumes_turn_id' in value) || value['resumes_turn_id'] === undefined) return false;
@@ -243,8 +278,11 @@ export function SessionTurnFromJSONTyped(json: any, ignoreDiscriminator: boolean
         'status': SessionTurnStatusFromJSON(json['status']),
         'agent': SessionTurnAgentFromJSON(json['agent']),
         'harness': json['harness'],
+        'drive': SessionTurnDriveFromJSON(json['drive']),
+        'approvals': SessionTurnApprovalsFromJSON(json['approvals']),
         'prompt': json['prompt'],
         'detached': json['detached'],
+        'fresh_start': json['fresh_start'],
         'delivery': SessionTurnDeliveryFromJSON(json['delivery']),
         'in_turn_of': json['in_turn_of'],
         'resumes_turn_id': json['resumes_turn_id'],
@@ -281,8 +319,11 @@ export function SessionTurnToJSONTyped(value?: SessionTurn | null, ignoreDiscrim
         'status': SessionTurnStatusToJSON(value['status']),
         'agent': SessionTurnAgentToJSON(value['agent']),
         'harness': value['harness'],
+        'drive': SessionTurnDriveToJSON(value['drive']),
+        'approvals': SessionTurnApprovalsToJSON(value['approvals']),
         'prompt': value['prompt'],
         'detached': value['detached'],
+        'fresh_start': value['fresh_start'],
         'delivery': SessionTurnDeliveryToJSON(value['delivery']),
         'in_turn_of': value['in_turn_of'],
         'resumes_turn_id': value['resumes_turn_id'],

@@ -13,6 +13,27 @@
  */
 
 import { mapValues } from '../runtime.js';
+import type { SessionTurnApprovals } from './SessionTurnApprovals.js';
+import {
+    SessionTurnApprovalsFromJSON,
+    SessionTurnApprovalsFromJSONTyped,
+    SessionTurnApprovalsToJSON,
+    SessionTurnApprovalsToJSONTyped,
+} from './SessionTurnApprovals.js';
+import type { SessionTurnConversation } from './SessionTurnConversation.js';
+import {
+    SessionTurnConversationFromJSON,
+    SessionTurnConversationFromJSONTyped,
+    SessionTurnConversationToJSON,
+    SessionTurnConversationToJSONTyped,
+} from './SessionTurnConversation.js';
+import type { SessionTurnDrive } from './SessionTurnDrive.js';
+import {
+    SessionTurnDriveFromJSON,
+    SessionTurnDriveFromJSONTyped,
+    SessionTurnDriveToJSON,
+    SessionTurnDriveToJSONTyped,
+} from './SessionTurnDrive.js';
 import type { SessionTurnAgent } from './SessionTurnAgent.js';
 import {
     SessionTurnAgentFromJSON,
@@ -70,6 +91,18 @@ export interface SessionTurnGrant {
      */
     harness: string;
     /**
+     * How to speak with it: over ACP, or by the harness's own command line.
+     * @type {SessionTurnDrive}
+     * @memberof SessionTurnGrant
+     */
+    drive: SessionTurnDrive;
+    /**
+     * What becomes of the agent's questions: put to people, denied, or not asked at all.
+     * @type {SessionTurnApprovals}
+     * @memberof SessionTurnGrant
+     */
+    approvals: SessionTurnApprovals;
+    /**
      * Model to ask for; null leaves it to the harness.
      * @type {string}
      * @memberof SessionTurnGrant
@@ -94,7 +127,13 @@ export interface SessionTurnGrant {
      */
     log_path: string;
     /**
-     * The agent's own id of the conversation to go on with.
+     * The conversation to go on with, also where it is of another harness; null to begin one.
+     * @type {SessionTurnConversation}
+     * @memberof SessionTurnGrant
+     */
+    resume_conversation: SessionTurnConversation | null;
+    /**
+     * Id of that conversation, where it is of the very program that the turn runs.
      * @type {string}
      * @memberof SessionTurnGrant
      */
@@ -107,6 +146,8 @@ export interface SessionTurnGrant {
     credential: string;
 }
 
+
+
 /**
  * Check if a given object implements the SessionTurnGrant interface.
  */
@@ -118,10 +159,13 @@ export function instanceOfSessionTurnGrant(value: object): value is SessionTurnG
     if (!('prompt' in value) || value['prompt'] === undefined) return false;
     if (!('agent' in value) || value['agent'] === undefined) return false;
     if (!('harness' in value) || value['harness'] === undefined) return false;
+    if (!('drive' in value) || value['drive'] === undefined) return false;
+    if (!('approvals' in value) || value['approvals'] === undefined) return false;
     if (!('model' in value) || value['model'] === undefined) return false;
     if (!('environment' in value) || value['environment'] === undefined) return false;
     if (!('command' in value) || value['command'] === undefined) return false;
     if (!('log_path' in value) || value['log_path'] === undefined) return false;
+    if (!('resume_conversation' in value) || value['resume_conversation'] === undefined) return false;
     if (!('resume_agent_session_id' in value) || value['resume_agent_session_id'] === undefined) return false;
     if (!('credential' in value) || value['credential'] === undefined) return false;
     return true;
@@ -144,10 +188,13 @@ export function SessionTurnGrantFromJSONTyped(json: any, ignoreDiscriminator: bo
         'prompt': json['prompt'],
         'agent': SessionTurnAgentFromJSON(json['agent']),
         'harness': json['harness'],
+        'drive': SessionTurnDriveFromJSON(json['drive']),
+        'approvals': SessionTurnApprovalsFromJSON(json['approvals']),
         'model': json['model'],
         'environment': json['environment'],
         'command': json['command'] == null ? null : json['command'],
         'log_path': json['log_path'],
+        'resume_conversation': SessionTurnConversationFromJSON(json['resume_conversation']),
         'resume_agent_session_id': json['resume_agent_session_id'],
         'credential': json['credential'],
     };
@@ -171,10 +218,13 @@ export function SessionTurnGrantToJSONTyped(value?: SessionTurnGrant | null, ign
         'prompt': value['prompt'],
         'agent': SessionTurnAgentToJSON(value['agent']),
         'harness': value['harness'],
+        'drive': SessionTurnDriveToJSON(value['drive']),
+        'approvals': SessionTurnApprovalsToJSON(value['approvals']),
         'model': value['model'],
         'environment': value['environment'],
         'command': value['command'],
         'log_path': value['log_path'],
+        'resume_conversation': SessionTurnConversationToJSON(value['resume_conversation']),
         'resume_agent_session_id': value['resume_agent_session_id'],
         'credential': value['credential'],
     };

@@ -1,0 +1,39 @@
+import { Injectable } from '@nestjs/common';
+import type { ClosedPolicy } from '@holdfast/platform-auth';
+import type { DirectRoute } from '@holdfast/platform-http';
+import { NativeBodies } from './native-bodies.js';
+
+const ROOT = '/v1/admin/sessions/transcripts/native/';
+const PARTS = /^saves\/[^/]+\/parts$/;
+const POLICY: ClosedPolicy = { for: 'user-or-turn', permission: 'RUN_SESSIONS' };
+
+/** Which requests for native transcripts have bodies that the framework is not to read or to hold. */
+@Injectable()
+export class NativeRoutes {
+  private readonly parts: DirectRoute;
+  private readonly content: DirectRoute;
+  private readonly envelope: DirectRoute;
+
+  constructor(bodies: NativeBodies) {
+    this.parts = {
+      name: `${ROOT}saves/:save_id/parts`,
+      methods: { PUT: { policy: POLICY, handle: (...args) => bodies.append(...args) } },
+    };
+    this.content = {
+      name: `${ROOT}content`,
+      methods: { GET: { policy: POLICY, handle: (...args) => bodies.read(...args) } },
+    };
+    this.envelope = {
+      name: `${ROOT}envelope`,
+      methods: { PUT: { policy: POLICY, handle: (...args) => bodies.setEnvelope(...args) } },
+    };
+  }
+
+  find(path: string): DirectRoute | undefined {
+    if (!path.startsWith(ROOT)) return undefined;
+    const rest = path.slice(ROOT.length);
+    if (rest === 'content') return this.content;
+    if (rest === 'envelope') return this.envelope;
+    return PARTS.test(rest) ? this.parts : undefined;
+  }
+}
