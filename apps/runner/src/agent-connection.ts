@@ -1,5 +1,4 @@
 import { Writable } from 'node:stream';
-import { setImmediate as nextLoopTurn } from 'node:timers/promises';
 import {
   client,
   methods,
@@ -10,6 +9,15 @@ import {
   type InitializeResponse,
 } from '@agentclientprotocol/sdk';
 import type { AgentProcess } from './agent-process.js';
+import {
+  AgentProtocolError,
+  ResumeImpossible,
+  type AgentClient,
+  type DrivenAgent,
+  type PermissionRequest,
+  type PromptEnd,
+} from './driven-agent.js';
+import { gatedOutput } from './gated-output.js';
 import { isStorableName } from './storable.js';
 
 const protocolVersion = 1;
@@ -18,68 +26,24 @@ const steeringMethod = '_session/steering';
 const maxMessageBytes = 16 * 1024 * 1024;
 const maxSessionIdLength = 256;
 const maxStopReasonLength = 64;
-/** How long output may still come from somebody who holds the stdout of an agent that is gone. */
-const lateOutputMs = 500;
-
-/** A permission request as the agent sent it. */
-export interface PermissionRequest {
-  toolCall: Record<string, unknown> & { toolCallId: string };
-  options: { optionId: string; name: string; kind: string }[];
-}
-
-export type PermissionOutcome = { outcome: 'selected'; optionId: string } | { outcome: 'cancelled' };
-
-export interface PermissionAnswer {
-  outcome: PermissionOutcome;
-  /** Called once the outcome was written to the agent. */
-  onDelivered(): void;
-}
-
-/** How the agent ended a prompt. */
-export interface PromptEnd {
-  stopReason: string;
-  /** As the agent reported it, if it did. */
-  usage?: Record<string, unknown>;
-}
-
-/** What the connection needs of the turn it serves. */
-export interface AgentClient {
-  /** Told of every chunk of the agent's stdout. */
-  onOutput(bytes: number): void;
-  /** Every `session/update`, unchanged and in order. */
-  onUpdate(update: Record<string, unknown>): void;
-  /** Resolves when more output may be read; until then the agent's stdout is left unread. */
-  room(): Promise<void>;
-  /** `withdrawn` aborts when the agent no longer waits for this answer. */
-  onPermission(request: PermissionRequest, withdrawn: AbortSignal): Promise<PermissionAnswer>;
-}
-
-/** The agent spoke ACP, but not as it must. */
-export class AgentProtocolError extends Error {
-  override readonly name = 'AgentProtocolError';
-}
-
-/** The session to be resumed is not known to the agent, or the agent cannot resume. */
-export class ResumeImpossible extends Error {
-  override readonly name = 'ResumeImpossible';
-}
 
 /** ACP over the standard streams of one agent process. */
-export class AgentConnection {
-  /** Resolves when all the agent ever wrote has been handed over. */
+export class AgentConnection implements DrivenAgent {
   readonly drained: Promise<void>;
 
   private readonly connection: ClientConnection;
   private handshake: InitializeResponse | undefined;
+  /** The one session of this connection, once it is open. */
+  private sessionId = '';
   private replaying = false;
   /** By the id of the agent's request. */
   private readonly deliveries = new Map<unknown, () => void>();
 
   constructor(
-    private readonly agent: AgentProcess,
+    readonly process: AgentProcess,
     private readonly owner: AgentClient,
   ) {
-    const lines = ndJsonStream(Writable.toWeb(agent.stdin), this.gatedOutput(), { maxMessageBytes });
+    const lines = ndJsonStream(Writable.toWeb(process.stdin), gatedOutput(process, owner), { maxMessageBytes });
     const { readable, drained } = this.withoutUpdates(lines.readable);
     this.drained = drained;
     this.connection = client({ name: 'holdfast-runner' })
@@ -103,22 +67,14 @@ export class AgentConnection {
     this.handshake = response;
   }
 
-  /** Opens a new session, or the one to be resumed; never a new one in its place. Returns the agent's id of it. */
   async openSession(cwd: string, resumeSessionId: string | null): Promise<string> {
-    if (resumeSessionId !== null) {
-      await this.resumeSession(cwd, resumeSessionId);
-      return resumeSessionId;
-    }
-    const response = await this.connection.agent.request(methods.agent.session.new, { cwd, mcpServers: [] });
-    const sessionId: unknown = response?.sessionId;
-    if (!isName(sessionId, maxSessionIdLength) || sessionId === '') {
-      throw new AgentProtocolError('The agent answered session/new without a usable session id.');
-    }
-    return sessionId;
+    if (resumeSessionId === null) this.sessionId = await this.newSession(cwd);
+    else await this.resumeSession(cwd, (this.sessionId = resumeSessionId));
+    return this.sessionId;
   }
 
-  /** Runs the prompt to its end. `usage` is what the agent reports of it, if anything. */
-  async prompt(sessionId: string, text: string): Promise<PromptEnd> {
+  async prompt(text: string): Promise<PromptEnd> {
+    const { sessionId } = this;
     const response: { stopReason?: unknown; usage?: unknown } | null = await this.connection.agent.request(
       methods.agent.session.prompt,
       { sessionId, prompt: [{ type: 'text', text }] },
@@ -136,10 +92,9 @@ export class AgentConnection {
     return steering?.supported === true;
   }
 
-  /** Puts the text into the prompt that runs. False when the agent has not begun that prompt, or has ended it. */
-  async steer(sessionId: string, text: string): Promise<boolean> {
+  async steer(text: string): Promise<boolean> {
     const response = await this.connection.agent.request<{ outcome?: unknown } | null>(steeringMethod, {
-      sessionId,
+      sessionId: this.sessionId,
       prompt: [{ type: 'text', text }],
       // Otherwise it would begin a prompt of its own, whose end nobody is told of.
       _meta: { steering: { idleBehavior: 'promptRequired' } },
@@ -147,8 +102,15 @@ export class AgentConnection {
     return response?.outcome === 'injected';
   }
 
-  async cancel(sessionId: string): Promise<void> {
-    await this.connection.agent.notify(methods.agent.session.cancel, { sessionId });
+  async cancel(): Promise<void> {
+    await this.connection.agent.notify(methods.agent.session.cancel, { sessionId: this.sessionId });
+  }
+
+  private async newSession(cwd: string): Promise<string> {
+    const response = await this.connection.agent.request(methods.agent.session.new, { cwd, mcpServers: [] });
+    const sessionId: unknown = response?.sessionId;
+    if (isName(sessionId, maxSessionIdLength) && sessionId !== '') return sessionId;
+    throw new AgentProtocolError('The agent answered session/new without a usable session id.');
   }
 
   private async resumeSession(cwd: string, sessionId: string): Promise<void> {
@@ -221,40 +183,6 @@ export class AgentConnection {
         this.deliveries.delete(message.id);
       },
     });
-  }
-
-  /** The agent's stdout, read only while there is room for what it says. */
-  private gatedOutput(): ReadableStream<Uint8Array> {
-    const { stdout, exited } = this.agent;
-    const chunks = stdout[Symbol.asyncIterator]();
-    let isReading = false;
-    let isGone = false;
-    let late: NodeJS.Timeout | undefined;
-    const limitLateOutput = () => {
-      if (isGone && isReading) late = setTimeout(() => stdout.destroy(), lateOutputMs);
-    };
-    void exited.then(() => {
-      isGone = true;
-      limitLateOutput();
-    });
-    return new ReadableStream<Uint8Array>(
-      {
-        pull: async (controller) => {
-          // One turn of the event loop, in which the messages of the chunk before reach `onUpdate` and are counted.
-          await nextLoopTurn();
-          await this.owner.room();
-          isReading = true;
-          limitLateOutput();
-          const { done, value } = await chunks.next().catch(() => ({ done: true, value: undefined }));
-          isReading = false;
-          clearTimeout(late);
-          if (done) return controller.close();
-          this.owner.onOutput((value as Uint8Array).byteLength);
-          controller.enqueue(value as Uint8Array);
-        },
-      },
-      { highWaterMark: 0 },
-    );
   }
 }
 

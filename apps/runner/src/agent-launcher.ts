@@ -1,7 +1,20 @@
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import type { SessionTurnGrant } from '@holdfast/client';
-import { agentEnvironment, HARNESSES, locateHarness, type AcpHarness, type HarnessLaunch } from '@holdfast/harnesses';
-import type { AgentLaunch } from './agent-process.js';
+import {
+  agentEnvironment,
+  HARNESSES,
+  locateHarness,
+  searchFolders,
+  type AcpHarness,
+  type HarnessLaunch,
+  type SearchPath,
+} from '@holdfast/harnesses';
+import { AgentConnection } from './agent-connection.js';
+import { AgentProcess, type AgentLaunch } from './agent-process.js';
+import { CliLauncher } from './cli-drive/cli-launcher.js';
+import type { HarnessCommands } from './cli-drive/harness-commands.js';
+import type { PreparedAgent } from './driven-agent.js';
 import { TurnFailure } from './turn-failure.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -15,7 +28,22 @@ export class AgentLauncher {
     /** Where agents were installed with npm; null for the PATH alone. */
     private readonly agentsFolder: string | null,
     private readonly runnerEnvironment: Environment,
+    /** What replaces the command lines of harnesses that are not driven over ACP. */
+    private readonly harnessCommands: HarnessCommands = {},
   ) {}
+
+  /** What hosts the turn; starts nothing. Throws what `find` throws. */
+  prepare(grant: SessionTurnGrant): PreparedAgent {
+    if (grant.drive === 'cli') {
+      return new CliLauncher(this.search, this.runnerEnvironment, this.harnessCommands).prepare(grant);
+    }
+    const launch = this.find(grant);
+    return {
+      environment: launch.environment,
+      searchPath: searchFolders(this.search).join(path.delimiter),
+      start: (terms, client) => new AgentConnection(new AgentProcess(launch, terms), client),
+    };
+  }
 
   /** Throws harness_not_found with what to install, and model_not_supported. */
   find(grant: SessionTurnGrant): AgentLaunch {
@@ -23,6 +51,10 @@ export class AgentLauncher {
     const { command, args, programs } = this.locate(grant);
     const revision = { ...programs, ...grant.environment, ...modelSetting(grant, harness) };
     return { command, args, environment: agentEnvironment(harness ?? undescribed, this.runnerEnvironment, revision) };
+  }
+
+  private get search(): SearchPath {
+    return { agentsFolder: this.agentsFolder, path: this.runnerEnvironment.PATH ?? '' };
   }
 
   private locate({ harness, command }: SessionTurnGrant): HarnessLaunch {
@@ -35,8 +67,7 @@ export class AgentLauncher {
 
     const known = HARNESSES.find(({ name }) => name === harness);
     if (!known) throw notFound(`This runner does not know the harness ${harness}.`);
-    const search = { agentsFolder: this.agentsFolder, path: this.runnerEnvironment.PATH ?? '' };
-    const found = locateHarness(known, search);
+    const found = locateHarness(known, this.search);
     if (found) return found;
     const programs = [known.command, ...Object.values(known.drives)].join(' and ');
     throw notFound(

@@ -126,6 +126,11 @@ export class AgentProcess {
     this.order(`end ${graceMs}`);
   }
 
+  /** Asks the agent itself to stop what it does, as the terminal's interrupt key would. */
+  interrupt(): void {
+    this.order('signal SIGINT');
+  }
+
   private order(line: string): void {
     if (this.control.writable) this.control.write(`${line}\n`);
   }

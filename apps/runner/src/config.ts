@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { AgentLimits } from './agent-limits.js';
+import { readHarnessCommands, type HarnessCommands } from './cli-drive/harness-commands.js';
 
 /** What this runner was told to do. */
 export interface RunnerConfig {
@@ -12,8 +13,12 @@ export interface RunnerConfig {
   capacity: number;
   /** For each turn. */
   limits: AgentLimits;
+  /** How often what an agent's harness wrote of a conversation is saved while its turn runs, in seconds. */
+  captureSeconds: number;
   /** Where agents installed for Holdfast are found, besides the PATH. */
   agentsFolder: string | null;
+  /** What replaces the command lines of harnesses that are not driven over ACP. */
+  harnessCommands: HarnessCommands;
   log: { level: string; isPretty: boolean };
   /** All that this process was started with; each harness says what of it an agent may see. */
   environment: Readonly<Record<string, string | undefined>>;
@@ -76,7 +81,9 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Runner
       outputMib: wholeNumber('HOLDFAST_MAX_OUTPUT_MIB', 256, 1024 * 1024),
       turnMinutes: wholeNumber('HOLDFAST_MAX_TURN_MINUTES', 240, maxTurnMinutes),
     },
+    captureSeconds: wholeNumber('HOLDFAST_CAPTURE_SECONDS', 5, 3_600),
     agentsFolder: environment.HOLDFAST_AGENTS_DIR ? resolve(environment.HOLDFAST_AGENTS_DIR) : null,
+    harnessCommands: readHarnessCommands(environment.HOLDFAST_HARNESS_COMMANDS, (problem) => problems.push(problem)),
     log: {
       level: check(logLevels.includes(level), `LOG_LEVEL must be one of ${logLevels.join(', ')}.`, level),
       isPretty: environment.LOG_PRETTY === '1' || environment.LOG_PRETTY === 'true',

@@ -11,6 +11,8 @@ import type {
   SessionTurnGrant,
 } from '@holdfast/client';
 
+import type { NativeStore } from './native/native-store.js';
+
 /** The runner's view of the api. Everything the runner asks of it or tells it goes through here. */
 export interface ControlPlane {
   /** Makes this process incarnation known, and again by itself when the api has forgotten it. */
@@ -31,6 +33,8 @@ export interface ControlPlane {
   resolveInteraction(interactionId: string, turn: TurnKey): Promise<void>;
   /** Appends events, each one already JSON text, as batch `seq` (0, 1, … per epoch). A repeated seq is taken once. */
   appendEvents(logPath: string, epoch: number, seq: number, events: readonly string[]): Promise<void>;
+  /** The conversations that are stored of the turn's session. */
+  native(turn: TurnKey): NativeStore;
   /** The replica's own control log from `offset` on, live and across reconnects, until `signal` aborts. */
   followControl(controlPath: string, offset: string, signal: AbortSignal): AsyncIterable<LoggedCommand>;
 }
@@ -93,7 +97,8 @@ export class ControlPlaneRefusal extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
-    detail: string,
+    /** For a person. */
+    readonly detail: string,
   ) {
     super(`${code} (${status}): ${detail}`);
   }

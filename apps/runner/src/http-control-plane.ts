@@ -23,6 +23,8 @@ import {
   type LoggedCommand,
   type TurnKey,
 } from './control-plane.js';
+import { HttpNativeStore } from './native/http-native-store.js';
+import type { NativeStore } from './native/native-store.js';
 import { TurnClients } from './turn-clients.js';
 
 const callTimeoutMs = 10_000;
@@ -100,6 +102,14 @@ export class HttpControlPlane implements ControlPlane {
 
   async appendEvents(logPath: string, epoch: number, seq: number, events: readonly string[]): Promise<void> {
     await this.call((init) => this.turns.ofLog(logPath, epoch).appendEvents(logPath, { epoch, seq, events }, init));
+  }
+
+  native(turn: TurnKey): NativeStore {
+    return new HttpNativeStore(
+      turn,
+      () => this.turns.of(turn),
+      (send, limits) => this.call(send, limits),
+    );
   }
 
   async *followControl(controlPath: string, offset: string, signal: AbortSignal): AsyncIterable<LoggedCommand> {

@@ -17,7 +17,14 @@ import { FolderInUse, RunnerLock } from './runner-lock.js';
 import { SessionFolders } from './session-folders.js';
 
 const stopWithinMs = 8_000;
-const turnDeadlines = { agentStartMs: 60_000, cancelMs: 4_000, forcedEndMs: 300, orderlyEndMs: 2_000 };
+const turnDeadlines = {
+  agentStartMs: 60_000,
+  cancelMs: 4_000,
+  forcedEndMs: 300,
+  orderlyEndMs: 2_000,
+  lastCaptureMs: 300_000,
+  hurriedCaptureMs: 2_500,
+};
 
 try {
   await main();
@@ -52,10 +59,10 @@ async function hostTurns(config: RunnerConfig, stopping: AbortSignal, log: Logge
   const watchdogMs = terms.watchdog_seconds * 1_000;
   const turns = new HostedTurns({
     plane,
-    timings: { ...turnDeadlines, watchdogMs },
+    timings: { ...turnDeadlines, watchdogMs, captureEveryMs: config.captureSeconds * 1_000 },
     limits: config.limits,
     watchdogPath: fileURLToPath(new URL('./watchdog.js', import.meta.url)),
-    agents: new AgentLauncher(config.agentsFolder, config.environment),
+    agents: new AgentLauncher(config.agentsFolder, config.environment, config.harnessCommands),
     folders: new SessionFolders(config.folder),
     beatNow: () => heartbeat.beatNow(),
     log,

@@ -5,7 +5,7 @@ import type {
   SessionInteractionRequest,
 } from '@holdfast/client';
 import type { Logger } from 'pino';
-import type { PermissionAnswer, PermissionOutcome, PermissionRequest } from './agent-connection.js';
+import type { PermissionAnswer, PermissionOutcome, PermissionRequest } from './driven-agent.js';
 import { untilAvailable } from './backoff.js';
 import { ControlPlaneRefusal, type ControlPlane, type TurnKey } from './control-plane.js';
 import type { EventWriter } from './event-writer.js';
@@ -128,7 +128,8 @@ export class PermissionDesk {
   }
 }
 
-function outcomeOf(decision: Decision | 'cancelled', request: PermissionRequest): PermissionOutcome {
+/** The option of the request that says so; none where it has no such option. */
+export function outcomeOf(decision: Decision | 'cancelled', request: PermissionRequest): PermissionOutcome {
   if (decision === 'cancelled') return { outcome: 'cancelled' };
   for (const kind of kindsFor[decision]) {
     const option = request.options.find((candidate) => candidate.kind === kind);

@@ -36,6 +36,11 @@ export class SessionFolders {
     if (this.deserted.size > maxDeserted && oldest !== undefined) this.deserted.delete(oldest);
   }
 
+  /** For conversations of the session's agents on their way between a program's own store and ours; need not exist. */
+  exchangeOf(sessionId: string): string {
+    return join(this.runnerFolder, 'exchange', sessionId);
+  }
+
   private folderOf(sessionId: string): string {
     return join(this.runnerFolder, 'sessions', sessionId);
   }

@@ -1,14 +1,13 @@
 import type { Logger } from 'pino';
-import type { AgentConnection } from './agent-connection.js';
 import { Backoff, untilAvailable } from './backoff.js';
 import type { ControlCommand, ControlPlane, TurnKey } from './control-plane.js';
+import type { DrivenAgent } from './driven-agent.js';
 
 export type SteerCommand = ControlCommand & { type: 'steer' };
 
 /** The prompt that an agent works on now. */
 interface RunningPrompt {
-  connection: AgentConnection;
-  agentSessionId: string;
+  agent: DrivenAgent;
   /** Rejects when the agent has ended and all that it said before has been heard. */
   gone: Promise<never>;
 }
@@ -63,11 +62,11 @@ export class SteeringDesk {
     }
   }
 
-  private async isTaken(prompt: string, { connection, agentSessionId }: RunningPrompt): Promise<boolean> {
+  private async isTaken(prompt: string, { agent }: RunningPrompt): Promise<boolean> {
     const backoff = new Backoff(50, 1_000);
     // Also a busy agent may not have begun its prompt yet; when that is over, nothing is tried any more.
-    while (connection.takesSteering && !this.isClosed && !this.lost.aborted) {
-      if (await connection.steer(agentSessionId, prompt)) return true;
+    while (agent.takesSteering && !this.isClosed && !this.lost.aborted) {
+      if (await agent.steer(prompt)) return true;
       await backoff.wait(this.lost);
     }
     return false;

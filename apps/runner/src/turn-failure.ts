@@ -1,5 +1,5 @@
 import { MessageTooLargeError, RequestError } from '@agentclientprotocol/sdk';
-import { AgentProtocolError, ResumeImpossible } from './agent-connection.js';
+import { AgentProtocolError, ResumeImpossible } from './driven-agent.js';
 import { describeExceeded } from './agent-limits.js';
 import type { AgentExit } from './agent-process.js';
 import type { TurnEnd } from './control-plane.js';

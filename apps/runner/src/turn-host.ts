@@ -1,16 +1,26 @@
-import { setImmediate as nextLoopTurn, setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { SessionTurnBeat, SessionTurnGrant } from '@holdfast/client';
 import type { Logger } from 'pino';
-import { AgentConnection, AgentProtocolError, type PromptEnd } from './agent-connection.js';
 import { describeExceeded, type Exceeded } from './agent-limits.js';
-import { AgentProcess } from './agent-process.js';
-import { untilAvailable } from './backoff.js';
-import { ControlPlaneRefusal, StaleEpoch, type ControlCommand, type TurnEnd, type TurnKey } from './control-plane.js';
+import { StaleEpoch, type ControlCommand, type TurnEnd, type TurnKey } from './control-plane.js';
+import {
+  AgentProtocolError,
+  type AgentClient,
+  type DrivenAgent,
+  type PreparedAgent,
+  type PromptEnd,
+  type PermissionAnswer,
+  type PermissionRequest,
+} from './driven-agent.js';
 import { EventWriter } from './event-writer.js';
 import { PermissionDesk } from './permission-desk.js';
+import { standingAnswer } from './standing-answer.js';
 import { SteeringDesk } from './steering-desk.js';
-import { isStorableValue, storableStart } from './storable.js';
+import { TurnHistory, type History } from './native/turn-history.js';
+import { goneOf, openSession } from './session-opening.js';
+import { isStorableValue } from './storable.js';
 import { TurnClock } from './turn-clock.js';
+import { logRefused, runnerStopped, TurnEnding, type HandOver } from './turn-ends.js';
 import { AgentGone, failedEnd, hasLostContact, isTold, TurnFailure } from './turn-failure.js';
 import type { TurnSurroundings } from './turn-surroundings.js';
 
@@ -25,12 +35,6 @@ const maxUsageBytes = 64 * 1024;
 /** What ends a turn before its time. `hand_over`: another runner shall go on with it. */
 type StopReason = 'cancel' | 'hand_over';
 
-/** A turn that another runner shall go on with, and its end when the api does not take it back. */
-interface HandOver {
-  reason: 'runner_stopped' | 'lost_contact';
-  otherwise: TurnEnd;
-}
-
 /** Hosts one turn: runs its agent from the grant to the accepted end. */
 export class TurnHost {
   readonly key: TurnKey;
@@ -42,11 +46,15 @@ export class TurnHost {
   private readonly desk: PermissionDesk;
   private readonly steering: SteeringDesk;
   private readonly clock: TurnClock;
+  private readonly ending: TurnEnding;
   /** Aborts when the turn is not this runner's any more. */
   private readonly lost = new AbortController();
-  private agent: AgentProcess | undefined;
-  private connection: AgentConnection | undefined;
+  /** Aborts when the turn is to end before its time. */
+  private readonly stopped = new AbortController();
+  private history: TurnHistory | undefined;
+  private agent: DrivenAgent | undefined;
   private agentSessionId: string | undefined;
+  private isOpen = false;
   private isPrompted = false;
   private isEnding = false;
   private isBeatRefused = false;
@@ -72,21 +80,25 @@ export class TurnHost {
     );
     this.desk = new PermissionDesk(this.key, around.plane, this.writer, this.clock, this.lost.signal, this.log);
     this.steering = new SteeringDesk(this.key, around.plane, this.lost.signal, this.log);
+    this.ending = new TurnEnding(this.key, around.plane, this.lost.signal, this.log);
     this.writer.ended.addEventListener('abort', () => this.onLogEnded(this.writer.ended.reason), { once: true });
     this.finished = this.host();
   }
 
   /** This turn's line of a beat. */
   get beat(): SessionTurnBeat {
-    const line = { ...this.key, sandbox_live: this.agent?.isLive ?? false };
-    if (this.agentSessionId === undefined) return { ...line, status: 'starting' };
-    return { ...line, status: 'running', agent_session_id: this.agentSessionId };
+    return {
+      ...this.key,
+      status: this.isOpen ? 'running' : 'starting',
+      sandbox_live: this.agent?.process.isLive ?? false,
+      ...(this.agentSessionId !== undefined && { agent_session_id: this.agentSessionId }),
+    };
   }
 
   /** A beat succeeded: the agent may live for `ms` from now. */
   extend(ms: number): void {
     this.isBeatRefused = false;
-    this.agent?.extend(ms);
+    this.agent?.process.extend(ms);
   }
 
   /** The api did not take this turn's line of a beat, without saying that another has the turn: its watchdog decides. */
@@ -123,8 +135,9 @@ export class TurnHost {
     if (this.stopWanted !== 'cancel') this.stopWanted = reason;
     if (isStopping) return;
     this.steering.close();
+    this.stopped.abort();
     if (this.isPrompted) void this.askToStop();
-    else this.agent?.end(this.around.timings.forcedEndMs);
+    else this.agent?.process.end(this.around.timings.forcedEndMs);
   }
 
   private countOutput(bytes: number): void {
@@ -137,13 +150,13 @@ export class TurnHost {
   private exceed(exceeded: Exceeded): void {
     if (this.exceeded) return;
     this.exceeded = exceeded;
-    this.agent?.end(this.around.timings.forcedEndMs);
+    this.agent?.process.end(this.around.timings.forcedEndMs);
   }
 
   private onLogEnded(reason: unknown): void {
     if (reason instanceof StaleEpoch) this.lost.abort(reason);
     // What the agent does from now on nobody could see.
-    this.agent?.end(0);
+    this.agent?.process.end(0);
   }
 
   private async host(): Promise<void> {
@@ -153,46 +166,17 @@ export class TurnHost {
       await this.leaveNobody();
       // Before the end, which would give a prompt that the agent has taken a turn of its own.
       await this.steering.settled();
+      await this.saveHistory('reason' in end ? 'hand_over' : 'turn_end');
       const logRefusal = await this.writer.flush().catch((error: Error) => error);
       await this.desk.settled();
       this.isEnding = true;
-      if (logRefusal) await this.report(logRefused(logRefusal));
-      else if ('reason' in end) await this.handOver(end);
-      else await this.report(end);
+      await this.ending.tell(logRefusal ? logRefused(logRefusal) : end);
     } catch (error) {
       if (error instanceof StaleEpoch) this.log.info('the turn is no longer ours');
       else this.log.error({ err: error }, 'the end of the turn was not accepted');
     } finally {
       this.clock.stop();
       this.writer.stop(new StaleEpoch('The turn is over.'));
-    }
-  }
-
-  private async report(end: TurnEnd): Promise<void> {
-    try {
-      await this.complete(end);
-    } catch (error) {
-      if (!(error instanceof ControlPlaneRefusal)) throw error;
-      this.log.error({ err: error, status: end.status }, 'the end of the turn was refused');
-      // Without any end it would be taken for lost, and done again.
-      await this.complete(endRefused());
-    }
-  }
-
-  private async complete(end: TurnEnd): Promise<void> {
-    await untilAvailable(() => this.around.plane.complete({ ...this.key, ...end }), this.lost.signal);
-    this.log.info({ status: end.status, stop_reason: end.stop_reason, code: end.error?.code }, 'turn ended');
-  }
-
-  /** Without an answer of the api for as long as the turn is this runner's: nobody else could go on with it. */
-  private async handOver({ reason, otherwise }: HandOver): Promise<void> {
-    try {
-      await untilAvailable(() => this.around.plane.handOver(this.key, reason), this.lost.signal);
-      this.log.info({ reason }, 'turn handed over');
-    } catch (error) {
-      if (!(error instanceof ControlPlaneRefusal)) throw error;
-      this.log.warn({ err: error }, 'the turn could not be handed over');
-      await this.report(otherwise);
     }
   }
 
@@ -207,7 +191,7 @@ export class TurnHost {
       if (this.stopWanted === 'hand_over') return runnerStopped();
       if (this.exceeded) return { status: 'failed', error: describeExceeded(this.exceeded) };
       const cause = await this.causeOf(error);
-      const end = failedEnd(cause, this.agent?.stderrTail ?? '');
+      const end = failedEnd(cause, this.agent?.process.stderrTail ?? '');
       // What refuses a beat would refuse it again, without end.
       const mayGoOn = hasLostContact(cause) && !this.isBeatRefused;
       return mayGoOn ? { reason: 'lost_contact', otherwise: end } : end;
@@ -222,75 +206,87 @@ export class TurnHost {
   }
 
   private async run(): Promise<PromptEnd> {
-    const launch = this.around.agents.find(this.grant);
+    const prepared = this.around.agents.prepare(this.grant);
     await this.before;
-    const folder = await this.around.folders.open(this.grant.session_id);
+    const cwd = await this.around.folders.open(this.grant.session_id);
+    this.refuseWhenStopped();
+    const past = await this.bringHistory(prepared, cwd);
     this.refuseWhenStopped();
 
-    const agent = new AgentProcess(launch, {
-      cwd: folder,
-      limitMs: this.around.timings.watchdogMs,
-      limits: this.around.limits,
-      watchdogPath: this.around.watchdogPath,
-      onStderr: (bytes) => this.countOutput(bytes),
-    });
+    const { limits, watchdogPath, timings } = this.around;
+    const onStderr = (bytes: number) => this.countOutput(bytes);
+    const agent = prepared.start({ cwd, limits, watchdogPath, limitMs: timings.watchdogMs, onStderr }, this.client);
     this.agent = agent;
     this.clock.start();
-    const connection = new AgentConnection(agent, {
-      onOutput: (bytes) => this.countOutput(bytes),
-      onUpdate: (update) => this.writer.write('agent.update', update),
-      room: () => this.writer.room(),
-      onPermission: (request, withdrawn) => this.desk.ask(request, withdrawn),
-    });
-    this.connection = connection;
-    const gone = this.goneOf(agent, connection);
-    const agentSessionId = await Promise.race([this.openSession(connection, folder), gone]);
+    const gone = goneOf(agent);
+    const sessionId = await Promise.race([openSession(agent, cwd, past.sessionId, timings.agentStartMs), gone]);
+    if (sessionId !== undefined) this.noteSession(sessionId);
 
     // The log shall say that the turn runs before it shows what the agent does with the prompt.
-    this.agentSessionId = agentSessionId;
+    this.isOpen = true;
     await Promise.race([this.around.beatNow(), gone]);
     this.refuseWhenStopped();
 
     this.isPrompted = true;
-    const answer = connection.prompt(agentSessionId, this.grant.prompt);
-    this.steering.open({ connection, agentSessionId, gone });
+    const { prompt } = this.grant;
+    const answer = agent.prompt(past.preamble === '' ? prompt : `${past.preamble}\n\n${prompt}`);
+    this.steering.open({ agent, gone });
     return await Promise.race([answer, gone]).finally(() => this.steering.close());
   }
 
-  /** Rejects when the agent has ended and all that it said before has been heard. */
-  private goneOf(agent: AgentProcess, connection: AgentConnection): Promise<never> {
-    const gone = agent.exited.then(async (exit): Promise<never> => {
-      await connection.drained;
-      await nextLoopTurn();
-      throw new AgentGone(exit);
-    });
-    // It is waited for only while the turn runs.
-    gone.catch(() => undefined);
-    return gone;
+  private answerTo(request: PermissionRequest, withdrawn: AbortSignal): PermissionAnswer | Promise<PermissionAnswer> {
+    const { approvals } = this.grant;
+    if (approvals !== 'deny' && approvals !== 'bypass') return this.desk.ask(request, withdrawn);
+    return standingAnswer(approvals, request, (notice) => this.writer.write('agent.notice', notice));
+  }
+
+  private get client(): AgentClient {
+    return {
+      onOutput: (bytes) => this.countOutput(bytes),
+      onSession: (sessionId) => {
+        this.noteSession(sessionId);
+        void this.around.beatNow();
+      },
+      onUpdate: (update) => this.writer.write('agent.update', update),
+      onNotice: (notice) => this.writer.write('agent.notice', notice),
+      room: () => this.writer.room(),
+      onPermission: async (request, withdrawn) => this.answerTo(request, withdrawn),
+    };
+  }
+
+  /** Before the agent starts: what it goes on with is then in its home. */
+  private async bringHistory(prepared: PreparedAgent, cwd: string): Promise<History> {
+    const terms = {
+      grant: this.grant,
+      around: this.around,
+      writer: this.writer,
+      lost: this.lost.signal,
+      log: this.log,
+    };
+    this.history = TurnHistory.of(terms, prepared, cwd);
+    return await this.history.bring(AbortSignal.any([this.lost.signal, this.stopped.signal]));
+  }
+
+  private async saveHistory(point: 'hand_over' | 'turn_end'): Promise<void> {
+    const { lastCaptureMs, hurriedCaptureMs } = this.around.timings;
+    // Whoever wants it stopped has set a deadline for the end as well.
+    await this.history?.end(point, this.stopWanted ? hurriedCaptureMs : lastCaptureMs);
+  }
+
+  private noteSession(sessionId: string): void {
+    this.agentSessionId = sessionId;
+    this.history?.follow(sessionId);
   }
 
   /** An agent that dies breaks its connection first: the exit is what the user must hear of. */
   private async causeOf(error: unknown): Promise<unknown> {
     if (isTold(error)) return error;
     if (!this.agent) return new TurnFailure('agent_start_failed', (error as Error).message);
-    const isDead = this.agent.died.then(() => true);
+    const isDead = this.agent.process.died.then(() => true);
     if (await Promise.race([isDead, delay(exitAfterBreakMs, false, { ref: false })])) {
-      return new AgentGone(await this.agent.exited);
+      return new AgentGone(await this.agent.process.exited);
     }
     return new AgentProtocolError('The agent closed its connection while the turn was running.');
-  }
-
-  private async openSession(connection: AgentConnection, folder: string): Promise<string> {
-    const { agentStartMs } = this.around.timings;
-    let timer: NodeJS.Timeout | undefined;
-    const tooLate = new Promise<never>((_, reject) => {
-      const message = `The agent did not open a session within ${agentStartMs / 1000} s.`;
-      timer = setTimeout(() => reject(new TurnFailure('agent_start_timeout', message)), agentStartMs);
-    });
-    const opening = connection
-      .initialize()
-      .then(() => connection.openSession(folder, this.grant.resume_agent_session_id));
-    return await Promise.race([opening, tooLate]).finally(() => clearTimeout(timer));
   }
 
   private refuseWhenStopped(): void {
@@ -300,40 +296,20 @@ export class TurnHost {
 
   private async askToStop(): Promise<void> {
     const { cancelMs, forcedEndMs } = this.around.timings;
-    const force = setTimeout(() => this.agent?.end(forcedEndMs), cancelMs);
-    void this.agent?.exited.then(() => clearTimeout(force));
+    const force = setTimeout(() => this.agent?.process.end(forcedEndMs), cancelMs);
+    void this.agent?.process.exited.then(() => clearTimeout(force));
     // The agent may have gone or broken its stdin; then its exit ends the turn.
-    await this.connection?.cancel(this.agentSessionId as string).catch(() => undefined);
+    await this.agent?.cancel().catch(() => undefined);
     this.desk.close();
   }
 
   /** All that the agent wrote is with the writer, and the session's files have no other user. */
   private async leaveNobody(): Promise<void> {
     this.desk.close();
-    this.agent?.end(this.around.timings.orderlyEndMs);
-    const exit = await this.agent?.exited;
+    this.agent?.process.end(this.around.timings.orderlyEndMs);
+    const exit = await this.agent?.process.exited;
     if (exit?.left === 0) this.around.folders.leave(this.grant.session_id);
     if (exit?.left) this.log.error({ left: exit.left }, 'processes of the agent could not be ended');
-    await this.connection?.drained;
+    await this.agent?.drained;
   }
-}
-
-function logRefused(refusal: Error): TurnEnd {
-  return {
-    status: 'failed',
-    error: {
-      code: 'log_write_refused',
-      message: storableStart(`The session's log did not take the agent's output: ${refusal.message}`, 4_000),
-    },
-  };
-}
-
-function runnerStopped(): HandOver {
-  const error = { code: 'runner_stopped', message: 'The runner that hosted this turn was stopped.' };
-  return { reason: 'runner_stopped', otherwise: { status: 'failed', error } };
-}
-
-function endRefused(): TurnEnd {
-  const message = "The api refused how the turn ended; the runner's log says why. What the agent did is in the log.";
-  return { status: 'failed', error: { code: 'end_refused', message } };
 }

@@ -16,6 +16,12 @@ export interface TurnTimings {
   orderlyEndMs: number;
   /** How long an agent may live after the last beat that succeeded was sent. */
   watchdogMs: number;
+  /** Between two looks at what the agent's harness wrote of the conversation. */
+  captureEveryMs: number;
+  /** How long the last save of the conversation may take, the api being away included. */
+  lastCaptureMs: number;
+  /** Likewise for a turn that was to end before its time. */
+  hurriedCaptureMs: number;
 }
 
 /** What every turn of this runner is given. */

@@ -6,6 +6,7 @@
  * The agent inherits fds 0, 1 and 2. Lines on fd 3, from the runner:
  *   launch {"command","args","cwd","environment","marker","limitMs","limits":{"processes","memoryMib"}}   once, first
  *   extend <ms>       the agent may live for this long from now on
+ *   signal <name>     to the agent itself, and nobody else
  *   end <graceMs>     SIGTERM to everybody, SIGKILL after the grace
  * and to the runner:
  *   started <pgid>    failed <message>    expired    exceeded {"limit","allowed","used"}
@@ -50,6 +51,7 @@ function obey(line: string): void {
   const [verb, argument] = [line.slice(0, space), line.slice(space + 1)];
   if (verb === 'launch') launch(JSON.parse(argument));
   if (verb === 'extend') extend(Number(argument));
+  if (verb === 'signal') agent?.kill(argument as NodeJS.Signals);
   if (verb === 'end') end(Number(argument));
 }
 

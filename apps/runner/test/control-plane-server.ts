@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { ControlPlaneRefusal, ControlPlaneUnavailable, StaleEpoch, type TurnKey } from '../src/control-plane.js';
@@ -66,7 +67,7 @@ export class ControlPlaneServer {
     try {
       if (this.intercept(request, response)) return;
       if (request.path.startsWith('/control')) return await this.serveControl(request, response);
-      const answer = await this.answer(request, response);
+      const answer = request.path.startsWith(NATIVE) ? takeSave(request) : await this.answer(request, response);
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify(answer ?? null));
     } catch (error) {
@@ -133,6 +134,17 @@ export class ControlPlaneServer {
       tell(Number(offset));
     }
   }
+}
+
+const NATIVE = '/v1/admin/sessions/transcripts/native';
+
+/** Takes what is saved of conversations, and keeps none of it. */
+function takeSave({ method, path }: Received): object {
+  const names = { conversation_id: randomUUID(), branch_id: randomUUID() };
+  if (method === 'POST' && path === NATIVE) return { ...names, save_id: randomUUID(), base_version: null, files: [] };
+  if (method === 'PUT') return {};
+  if (path.endsWith('/finish')) return { ...names, version: 1, created_at: new Date() };
+  throw new ControlPlaneRefusal(404, 'resume_state_missing', 'Nothing is saved.');
 }
 
 const OF_RUNNERS = /\/(register|claim|heartbeat)$/;

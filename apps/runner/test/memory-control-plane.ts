@@ -20,6 +20,7 @@ import {
   type TurnEnd,
   type TurnKey,
 } from '../src/control-plane.js';
+import type { NativeStore } from '../src/native/native-store.js';
 import {
   demandEnd,
   demandEvents,
@@ -28,6 +29,7 @@ import {
   isSoundBeat,
   type LogEvent,
 } from './api-limits.js';
+import { MemoryNativeStore } from './memory-native-store.js';
 
 interface Turn {
   grant: SessionTurnGrant;
@@ -85,11 +87,19 @@ export class MemoryControlPlane implements ControlPlane {
 
   /** Credentials that the next beat of a turn brings. */
   private readonly renewals = new Map<string, string>();
+  private readonly stores = new Map<string, MemoryNativeStore>();
   private readonly turns = new Map<string, Turn>();
   private readonly logs = new Map<string, Log>();
   private readonly commands: ControlCommand[] = [];
   private readonly unlogged: ControlCommand[] = [];
   private wakes: (() => void)[] = [];
+
+  /** What is stored of a session's conversations. */
+  transcripts(session_id: string): MemoryNativeStore {
+    const store = this.stores.get(session_id) ?? new MemoryNativeStore();
+    this.stores.set(session_id, store);
+    return store;
+  }
 
   /** Puts a turn in the queue. */
   invoke(prompt: string, grant: Partial<SessionTurnGrant> = {}): SessionTurnGrant {
@@ -108,8 +118,11 @@ export class MemoryControlPlane implements ControlPlane {
       harness: 'scripted',
       model: null,
       environment: {},
+      drive: 'acp',
+      approvals: 'ask',
       command: null,
       log_path,
+      resume_conversation: null,
       resume_agent_session_id: null,
       credential: '',
       ...grant,
@@ -337,6 +350,25 @@ export class MemoryControlPlane implements ControlPlane {
     }
     this.changed();
     await this.afterAppend();
+  }
+
+  native(turn: TurnKey): NativeStore {
+    const store = this.transcripts(turn.session_id);
+    const fenced = <Args extends unknown[], T>(act: (...args: Args) => Promise<T>) => {
+      return async (...args: Args): Promise<T> => {
+        this.reach();
+        this.judgeEpoch(turn);
+        const answer = await act.apply(store, args);
+        this.changed();
+        return answer;
+      };
+    };
+    return {
+      find: fenced(store.find),
+      content: (stored) => store.content(stored),
+      save: fenced(store.save),
+      convert: fenced(store.convert),
+    };
   }
 
   async *followControl(_path: string, offset: string, signal: AbortSignal): AsyncIterable<LoggedCommand> {

@@ -93,6 +93,7 @@ describe('the runner', () => {
       HOLDFAST_MAX_MEMORY_MIB: '1.5',
       HOLDFAST_MAX_OUTPUT_MIB: 'much',
       HOLDFAST_MAX_TURN_MINUTES: '',
+      HOLDFAST_CAPTURE_SECONDS: '0',
     };
     const runner = new Runner(wrong);
     expect(await runner.exitCode()).toBe(1);

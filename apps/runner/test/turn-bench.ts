@@ -19,13 +19,16 @@ const timings: TurnTimings = {
   forcedEndMs: 300,
   orderlyEndMs: 2_000,
   watchdogMs: 20_000,
+  captureEveryMs: 5_000,
+  lastCaptureMs: 60_000,
+  hurriedCaptureMs: 60_000,
 };
 
 const generous: AgentLimits = { processes: 512, memoryMib: 8_192, outputMib: 256, turnMinutes: 240 };
 
 /** Everything of a runner but its claims and its connection, around a control plane in memory. */
 export class TurnBench {
-  readonly plane = new MemoryControlPlane();
+  readonly plane: MemoryControlPlane;
   readonly folder: string;
   readonly turns: HostedTurns;
   readonly commands: CommandDesk;
@@ -38,9 +41,12 @@ export class TurnBench {
       limits?: Partial<AgentLimits>;
       folder?: string;
       watchdog?: string;
+      /** Of another bench: two runners of one api. */
+      plane?: MemoryControlPlane;
     } = {},
   ) {
-    const { beatMs = 5_000, limits, folder, watchdog = watchdogPath, ...deadlines } = overrides;
+    const { beatMs = 5_000, limits, folder, watchdog = watchdogPath, plane, ...deadlines } = overrides;
+    this.plane = plane ?? new MemoryControlPlane();
     this.folder = folder ?? mkdtempSync(join(tmpdir(), 'holdfast-runner-'));
     const log = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
     this.turns = new HostedTurns({
@@ -48,7 +54,7 @@ export class TurnBench {
       timings: { ...timings, ...deadlines },
       limits: { ...generous, ...limits },
       watchdogPath: watchdog,
-      agents: new AgentLauncher(null, { PATH: process.env.PATH ?? '' }),
+      agents: new AgentLauncher(null, { PATH: process.env.PATH ?? '', HOME: this.folder }),
       folders: new SessionFolders(this.folder),
       beatNow: () => this.heartbeat.beatNow(),
       log,

@@ -101,9 +101,25 @@ describe('a hosted turn', () => {
     const grant = bench.start('[[say:x]]', { resume_agent_session_id: '00000000-0000-4000-8000-000000000000' });
     expect(await bench.plane.ended(grant)).toMatchObject({
       status: 'failed',
-      error: { code: 'resume_state_missing', message: expect.stringContaining('Resource not found') },
+      error: { code: 'resume_state_missing', message: expect.stringContaining('Nothing is saved') },
     });
     expect(bench.plane.events(grant)).toEqual([]);
+  });
+
+  it.each([
+    ['cannot', `initialize: () => ({ protocolVersion: 1 }),`, 'neither resume nor load'],
+    [
+      'does not know it',
+      `initialize: () => ({ protocolVersion: 1, agentCapabilities: { loadSession: true } }),
+       'session/load': (_, id) => void send({ id, error: { code: -32002, message: 'gone' } }),`,
+      'could not resume session old',
+    ],
+  ])('fails where the agent was to go on with a conversation and %s', async (_, answers, words) => {
+    const resumed = { resume_agent_session_id: 'old', harness: 'acp', command: agent(answers) };
+    expect(await bench.plane.ended(bench.start('go', resumed))).toMatchObject({
+      status: 'failed',
+      error: { code: 'resume_state_missing', message: expect.stringContaining(words) },
+    });
   });
 
   it('drops what session/load replays, and keeps what comes after', async () => {
@@ -354,7 +370,7 @@ function agent(answers: string): string[] {
     const answers = { ${answers} };
     require('readline').createInterface({ input: process.stdin }).on('line', (line) => {
       const { id, method, params } = JSON.parse(line);
-      const result = answers[method]?.(params);
+      const result = answers[method]?.(params, id);
       if (result !== undefined) send({ id, result });
     });`;
   return [process.execPath, '-e', script];

@@ -84,13 +84,13 @@ export function scriptedAgent(): AgentApp {
 async function answer(turn: Turn, prompt: string, steps: Step[]): Promise<PromptResponse> {
   try {
     // Kept before anything is done, so that a turn that is killed is remembered.
-    await turn.conversation.save();
+    await turn.conversation.keep({ prompt });
     return { stopReason: 'end_turn', ...(await playScript(turn, prompt, steps)) };
   } catch (error) {
     if (turn.isCancelled) return { stopReason: 'cancelled' };
     throw error;
   } finally {
-    await turn.conversation.save();
+    await turn.conversation.keep({ reply: turn.reply });
   }
 }
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 export interface Exchange {
@@ -7,19 +7,27 @@ export interface Exchange {
   reply: string;
 }
 
-/** What is kept of one session, in `.scripted-agent/<session id>.json` of its working directory. */
+/** One line of the file. A prompt without the reply after it is one whose turn was killed. */
+type Line = { session_id: string } | { prompt: string } | { reply: string } | { always_allowed: string };
+
+/**
+ * What is kept of one session, in `.scripted-agent/<session id>.jsonl` of its working directory. Lines are only ever
+ * added; a last line that was cut off counts for nothing.
+ */
 export class Conversation {
+  readonly exchanges: Exchange[] = [];
+  /** Titles of the tool calls that are not asked for any more. */
+  private readonly alwaysAllowed = new Set<string>();
+
   private constructor(
     readonly sessionId: string,
     readonly cwd: string,
-    readonly exchanges: Exchange[],
-    /** Titles of the tool calls that are not asked for any more. */
-    private readonly alwaysAllowed: Set<string>,
   ) {}
 
   static async start(sessionId: string, cwd: string): Promise<Conversation> {
-    const conversation = new Conversation(sessionId, cwd, [], new Set());
-    await conversation.save();
+    const conversation = new Conversation(sessionId, cwd);
+    await mkdir(dirname(conversation.file), { recursive: true });
+    await conversation.keep({ session_id: sessionId });
     return conversation;
   }
 
@@ -27,13 +35,21 @@ export class Conversation {
   static async open(sessionId: string, cwd: string): Promise<Conversation | undefined> {
     // The id becomes a file name, and it is the client's.
     if (!/^[0-9a-f-]{36}$/.test(sessionId)) return undefined;
-    const text = await readFile(fileOf(sessionId, cwd), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const file = fileOf(sessionId, cwd);
+    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined;
       throw error;
     });
     if (text === undefined) return undefined;
-    const { exchanges, always_allowed } = JSON.parse(text) as { exchanges: Exchange[]; always_allowed: string[] };
-    return new Conversation(sessionId, cwd, exchanges, new Set(always_allowed));
+    const conversation = new Conversation(sessionId, cwd);
+    const [cutOff, ...whole] = text.split('\n').reverse();
+    if (cutOff) await writeFile(file, text.slice(0, -cutOff.length));
+    for (const line of whole.reverse()) conversation.take(JSON.parse(line) as Line);
+    return conversation;
+  }
+
+  private get file(): string {
+    return fileOf(this.sessionId, this.cwd);
   }
 
   begin(prompt: string): Exchange {
@@ -48,19 +64,21 @@ export class Conversation {
 
   async allowAlways(title: string): Promise<void> {
     this.alwaysAllowed.add(title);
-    await this.save();
+    await this.keep({ always_allowed: title });
   }
 
-  /** Replaces the file in one step: a process that is killed leaves the old one or the new one. */
-  async save(): Promise<void> {
-    const file = fileOf(this.sessionId, this.cwd);
-    await mkdir(dirname(file), { recursive: true });
-    const content = { exchanges: this.exchanges, always_allowed: [...this.alwaysAllowed] };
-    await writeFile(`${file}.tmp`, `${JSON.stringify(content, null, 2)}\n`);
-    await rename(`${file}.tmp`, file);
+  async keep(line: Line): Promise<void> {
+    await appendFile(this.file, `${JSON.stringify(line)}\n`);
+  }
+
+  private take(line: Line): void {
+    if ('prompt' in line) this.begin(line.prompt);
+    if ('always_allowed' in line) this.alwaysAllowed.add(line.always_allowed);
+    const last = this.exchanges.at(-1);
+    if ('reply' in line && last) last.reply = line.reply;
   }
 }
 
 function fileOf(sessionId: string, cwd: string): string {
-  return join(cwd, '.scripted-agent', `${sessionId}.json`);
+  return join(cwd, '.scripted-agent', `${sessionId}.jsonl`);
 }

@@ -12,6 +12,6 @@ What a turn does is written in its prompt, as directives that run in order:
 ${lines.join('\n')}
 
 Text between directives is streamed word by word. A prompt without directives plays a short demonstration.
-Each session is kept in .scripted-agent/<session id>.json in its working directory, for session/load and session/resume.
+Each session is kept in .scripted-agent/<session id>.jsonl in its working directory, for session/load and session/resume.
 `;
 }

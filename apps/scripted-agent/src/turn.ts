@@ -37,6 +37,11 @@ export class Turn {
     private readonly exchange: Exchange,
   ) {}
 
+  /** What was said so far, up to some 64 KiB. */
+  get reply(): string {
+    return this.exchange.reply;
+  }
+
   get isCancelled(): boolean {
     return this.cancellation.signal.aborted;
   }

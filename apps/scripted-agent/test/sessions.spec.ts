@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { methods } from '@agentclientprotocol/sdk/unstable';
@@ -29,6 +29,21 @@ describe('a session', () => {
     expect(agent.updates).toEqual([]);
     await agent.prompt(session, '[[recall]]');
     expect(agent.said).toBe('1. first [[say:answer]]\n2. second [[hang]]\n');
+  });
+
+  it('goes on without the line that was cut off when the machine died', async () => {
+    const session = await agent.newSession(cwd);
+    await agent.prompt(session, 'first [[say:answer]]');
+    await agent.kill();
+    const file = join(cwd, '.scripted-agent', `${session}.jsonl`);
+    const before = readFileSync(file, 'utf8');
+    writeFileSync(file, `${before}{"prompt":"cut`);
+
+    await restart();
+    await agent.connection.agent.request(methods.agent.session.resume, { sessionId: session, cwd });
+    await agent.prompt(session, '[[recall]]');
+    expect(agent.said).toBe('1. first [[say:answer]]\n');
+    expect(readFileSync(file, 'utf8').startsWith(`${before}{"prompt":"[[recall]]"}\n`)).toBe(true);
   });
 
   it('is replayed when it is loaded', async () => {
