@@ -46,6 +46,11 @@ export function stateFolder(environment: Environment = process.env): string {
   return join(environment['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'holdfast');
 }
 
+/** What the user's shell has set, for the agent programs of this machine: where they keep what they keep. */
+export function userEnvironment(): Environment {
+  return process.env;
+}
+
 /** no-color.org */
 export function wantsColour(isTerminal: boolean, environment: Environment = process.env): boolean {
   return isTerminal && !environment['NO_COLOR'] && environment['TERM'] !== 'dumb';

@@ -124,6 +124,17 @@ waiting for an answer: holdfast answer ${interaction_id} allow   (or deny, or al
     ]);
   });
 
+  it('begins a new conversation when it is told to', async () => {
+    for (const [session, ...options] of [['goes-on-with'], ['begins-anew', '--fresh']] as const) {
+      await run('run', 'One', '--session', session, '--detach', ...options);
+      await (await claimTurn()).complete('completed');
+    }
+    const { data } = await client().streams.querySessionTurns({ SessionTurnQuery: { session_id: 'begins-anew' } });
+    expect(data).toMatchObject([{ prompt: 'One', fresh_start: true }]);
+    const others = await client().streams.querySessionTurns({ SessionTurnQuery: { session_id: 'goes-on-with' } });
+    expect(others.data).toMatchObject([{ fresh_start: false }]);
+  });
+
   it('tells by its exit code how the turn ended', async () => {
     const failing = start('run', 'Fail', '--session', 'failing');
     await (await claimTurn()).complete('failed', { error: { code: 'agent_exited', message: 'It exited.' } });
@@ -219,7 +230,7 @@ waiting for an answer: holdfast answer ${interaction_id} allow   (or deny, or al
   });
 
   it.each([
-    ['run', ['--queue', '--steer', '--detach']],
+    ['run', ['--queue', '--steer', '--fresh', '--detach']],
     ['kill', ['withdraw what waits']],
     ['inbox', ['--withdraw <turn>']],
   ])('tells with %s --help what there is', async (command, said) => {

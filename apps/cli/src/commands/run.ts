@@ -12,6 +12,7 @@ export interface RunOptions {
   agent?: string;
   queue?: boolean;
   steer?: boolean;
+  fresh?: boolean;
   detach?: boolean;
 }
 
@@ -41,6 +42,7 @@ export async function run(desk: Desk, prompt: string, options: RunOptions): Prom
     agent,
     ...(options.queue && { on_busy: 'queue' as const }),
     force: options.steer,
+    ...(options.fresh && { fresh_start: true }),
   };
   if (options.detach) {
     await client.invoke(command);
