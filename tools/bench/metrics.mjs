@@ -15,6 +15,7 @@ const METRICS = {
   dropped: ['dropped', count],
   mb_per_s: ['MB/s', decimal],
   first_byte_ms: ['first byte ms', decimal],
+  moved_percent: ['moved %', decimal],
   pages: ['pages', decimal],
   cpu_ms_per_mb: ['cpu ms/MB', decimal],
   rss_before_mb: ['memory MB', count],

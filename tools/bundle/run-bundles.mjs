@@ -7,6 +7,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { HoldfastClient } from '@holdfast/client';
 import { freePort, startPostgres, startRedis } from '@holdfast/platform-embedded';
 import { readImage } from './dockerfile.mjs';
@@ -68,7 +69,8 @@ async function startServers() {
   undo.push(() => postgres.stop());
   const redis = await startRedis({ dir: path.join(folder, 'redis') });
   undo.push(() => redis.stop());
-  return { ...plainEnv, DATABASE_URL: postgres.url, REDIS_URL: redis.url };
+  const BLOBS_URL = pathToFileURL(path.join(folder, 'blobs')).href;
+  return { ...plainEnv, DATABASE_URL: postgres.url, REDIS_URL: redis.url, BLOBS_URL };
 }
 
 function runOnce(command, env) {

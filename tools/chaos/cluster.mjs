@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { runCommand } from '../start/run-command.mjs';
 import { root } from '../start/workspace.mjs';
 import { endWithThisProcess } from '../test-services.mjs';
@@ -50,6 +51,7 @@ export async function startCluster({ folder, turnsOfProject, undo, signal, onSur
     PATH: process.env.PATH,
     HOME: folder,
     DATABASE_URL: postgres.url,
+    BLOBS_URL: pathToFileURL(join(folder, 'blobs')).href,
     REDIS_URL: redis.url,
     LOG_LEVEL: 'info',
     RATE_LIMIT_PER_MINUTE: '1000000000',

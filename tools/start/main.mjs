@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { superviseApp } from './app.mjs';
 import { readEndpoint, writeEndpoint } from './endpoint.mjs';
 import { lockHome } from './home-lock.mjs';
@@ -131,15 +132,17 @@ function serviceEnvironment(databaseUrl) {
   return {
     WEBHOOK_ALLOW_LOOPBACK: 'true',
     PUSH_ALLOW_PRIVATE: 'true',
+    BLOBS_URL: pathToFileURL(join(home, 'blobs')).href,
     ...plainEnvironment(),
     DATABASE_URL: databaseUrl,
     LOG_PRETTY: '1',
   };
 }
 
-/** The runner starts agents, so it gets no address of a database. */
+/** The runner starts agents, so it gets no address of a database and no key of the blobs. */
 function runnerEnvironment(url, runnerKey) {
-  const { DATABASE_URL: _database, DATABASE_DIRECT_URL: _direct, REDIS_URL: _redis, ...rest } = plainEnvironment();
+  const servers = ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'REDIS_URL', 'BLOBS_URL', 'BLOB_ENCRYPTION_KEYS'];
+  const rest = Object.fromEntries(Object.entries(plainEnvironment()).filter(([name]) => !servers.includes(name)));
   const own = { HOLDFAST_URL: url, HOLDFAST_RUNNER_KEY: runnerKey, HOLDFAST_RUNNER_DIR: join(home, 'runner') };
   return { ...rest, ...own, LOG_PRETTY: '1' };
 }

@@ -9,6 +9,7 @@ Variables:
   HOLDFAST_PORT   port of the api on 127.0.0.1 (4300; 0 takes any free one)
   HOLDFAST_HOME   folder of the data and of endpoint.json (.holdfast)
   DATABASE_URL    an existing PostgreSQL instead of the embedded one
+  BLOBS_URL       where blobs are kept: file:///folder or s3://bucket/prefix (blobs/ below HOLDFAST_HOME)
   REDIS_URL       a Redis for the job queue and the signals instead of PostgreSQL
   NO_COLOR        no colours
 Further variables (LOG_LEVEL, HOLDFAST_POOLS, …) reach the apps as they are.`;

@@ -7,4 +7,6 @@ export default {
   rootDir: import.meta.dirname,
   testMatch: ['<rootDir>/*.spec.ts'],
   testTimeout: 60_000,
+  // They spend half of their time waiting for programs.
+  maxWorkers: 2,
 };

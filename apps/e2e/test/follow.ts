@@ -20,15 +20,16 @@ export function textOf(seen: Seen[]): string {
 export const isEnd = ({ event }: Seen) =>
   /^turn\.(completed|failed|cancelled|superseded|merged|paused|lost)$/.test(event.type);
 
-/** Follows a session from `offset` until `isLast` says so; at most 30 s. */
+/** Follows a session from `offset` until `isLast` says so; at most 30 s, unless it is said otherwise. */
 export async function followUntil(
   stack: Stack,
   session_id: string,
   isLast: (seen: Seen) => boolean = isEnd,
   offset = '-1',
+  withinMs = 30_000,
 ): Promise<Seen[]> {
   const deadline = new AbortController();
-  const timer = setTimeout(() => deadline.abort(), 30_000);
+  const timer = setTimeout(() => deadline.abort(), withinMs);
   const all: Seen[] = [];
   try {
     for await (const seen of stack.client.followSession(session_id, { offset, signal: deadline.signal })) {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { HoldfastClient } from '@holdfast/client';
 import { freePort, startPostgres, startRedis, type EmbeddedServer } from '@holdfast/platform-embedded';
@@ -65,6 +66,7 @@ async function start(
     PATH: process.env['PATH'] ?? '',
     HOME: folder,
     DATABASE_URL: postgres.url,
+    BLOBS_URL: pathToFileURL(path.join(folder, 'blobs')).href,
     LOG_LEVEL: 'info',
     LEASE_SECONDS: '4',
     BEAT_SECONDS: '0.5',

@@ -8,16 +8,19 @@ import { create, fill } from './fill.mjs';
 import { heartbeats, ownMany } from './heartbeats.mjs';
 import { invokes } from './invokes.mjs';
 import { joinStorm } from './join-storm.mjs';
+import { captureTranscript, fetchTranscript } from './native-transcript.mjs';
 import { resume } from './resume.mjs';
 
 const works = {
   append,
+  captureTranscript,
   catchUp,
   claims,
   commitGroups,
   commitRows,
   create,
   fanOut,
+  fetchTranscript,
   fill,
   heartbeats,
   invokes,

@@ -2,6 +2,7 @@ import { append1, append32, append32Idempotent, append32One, append8Batches } fr
 import { catchUp, catchUpCold } from './catch-up.mjs';
 import { fanOut, viewers } from './fan-out.mjs';
 import { joinStorm } from './join-storm.mjs';
+import { nativeCapture, nativeFetch } from './native-transcript.mjs';
 import { resume } from './resume.mjs';
 import { streams } from './streams.mjs';
 import { claim, heartbeats, invoke } from './turns.mjs';
@@ -23,4 +24,6 @@ export const rows = [
   heartbeats,
   claim,
   invoke,
+  nativeCapture,
+  nativeFetch,
 ];

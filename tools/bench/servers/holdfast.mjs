@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { runCommand } from '../../start/run-command.mjs';
 import { freezeBuild } from './frozen-build.mjs';
 import { startServerProcess } from './server-process.mjs';
@@ -20,6 +21,7 @@ export async function holdfast({ folder, postgres, redis, isProfiled }) {
     HOME: folder,
     NODE_ENV: 'production',
     DATABASE_URL: postgres.url,
+    BLOBS_URL: pathToFileURL(join(folder, 'blobs')).href,
     REDIS_URL: redis.url,
     HOST: '127.0.0.1',
     PORT: String(port),
