@@ -14,8 +14,12 @@ CREATE TABLE agent_revisions (
   push_url text,
   labels text[] NOT NULL DEFAULT '{}'::text[],
   max_attempts integer NOT NULL DEFAULT 3,
+  drive text NOT NULL DEFAULT 'acp'::text,
+  approvals text NOT NULL DEFAULT 'ask'::text,
   CONSTRAINT agent_revisions_acp_command_check CHECK (((harness <> 'acp'::text) OR (command IS NOT NULL))),
   CONSTRAINT agent_revisions_agent_fkey FOREIGN KEY (project_id, name) REFERENCES agents(project_id, name),
+  CONSTRAINT agent_revisions_approvals_check CHECK ((approvals = ANY (ARRAY['ask'::text, 'deny'::text, 'bypass'::text]))),
+  CONSTRAINT agent_revisions_drive_check CHECK (((drive = 'acp'::text) OR ((drive = 'cli'::text) AND (command IS NULL) AND (harness = ANY (ARRAY['codex'::text, 'claude'::text, 'opencode'::text, 'gemini'::text]))))),
   CONSTRAINT agent_revisions_harness_check CHECK ((harness = ANY (ARRAY['scripted'::text, 'codex'::text, 'claude'::text, 'opencode'::text, 'gemini'::text, 'acp'::text, 'push'::text]))),
   CONSTRAINT agent_revisions_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 10))),
   CONSTRAINT agent_revisions_pkey PRIMARY KEY (project_id, name, revision),
@@ -186,6 +190,117 @@ CREATE TABLE log_subscriptions (
 );
 CREATE INDEX log_subscriptions_due ON log_subscriptions USING btree (due_at) WHERE (due_at IS NOT NULL);
 
+CREATE TABLE native_blobs (
+  project_id uuid NOT NULL,
+  sha256 text NOT NULL,
+  bytes bigint NOT NULL,
+  is_kept boolean NOT NULL DEFAULT false,
+  touched_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT native_blobs_pkey PRIMARY KEY (project_id, sha256)
+);
+CREATE INDEX native_blobs_loose ON native_blobs USING btree (touched_at) WHERE (NOT is_kept);
+
+CREATE TABLE native_branches (
+  project_id uuid NOT NULL,
+  conversation_id uuid NOT NULL,
+  branch_id uuid NOT NULL,
+  from_version integer,
+  version integer NOT NULL,
+  updated_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT native_branches_pkey PRIMARY KEY (project_id, conversation_id, branch_id)
+);
+
+CREATE TABLE native_chunks (
+  project_id uuid NOT NULL,
+  conversation_id uuid NOT NULL,
+  branch_id uuid NOT NULL,
+  name text NOT NULL,
+  mode text NOT NULL,
+  from_line bigint NOT NULL,
+  lines bigint NOT NULL,
+  bytes bigint NOT NULL,
+  digest text NOT NULL,
+  sha256 text NOT NULL,
+  origin jsonb NOT NULL,
+  added_version integer NOT NULL,
+  removed_version integer,
+  CONSTRAINT native_chunks_pkey PRIMARY KEY (project_id, conversation_id, branch_id, name, from_line, added_version)
+);
+
+CREATE TABLE native_conversations (
+  project_id uuid NOT NULL,
+  conversation_id uuid NOT NULL,
+  session_id text NOT NULL,
+  harness text NOT NULL,
+  native_id text NOT NULL,
+  harness_version text,
+  started_at timestamp(3) with time zone,
+  main_branch_id uuid NOT NULL,
+  newest_version integer NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  updated_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  created_by_id uuid,
+  CONSTRAINT native_conversations_name UNIQUE (project_id, session_id, harness, native_id),
+  CONSTRAINT native_conversations_pkey PRIMARY KEY (project_id, conversation_id)
+);
+CREATE INDEX native_conversations_native_id ON native_conversations USING btree (project_id, native_id, updated_at DESC);
+CREATE INDEX native_conversations_newest ON native_conversations USING btree (project_id, session_id, updated_at DESC, conversation_id DESC);
+
+CREATE TABLE native_save_parts (
+  project_id uuid NOT NULL,
+  save_id uuid NOT NULL,
+  name text NOT NULL,
+  mode text NOT NULL,
+  from_line bigint NOT NULL,
+  lines bigint NOT NULL,
+  bytes bigint NOT NULL,
+  digest text NOT NULL,
+  sha256 text NOT NULL,
+  CONSTRAINT native_save_parts_pkey PRIMARY KEY (project_id, save_id, name, from_line)
+);
+CREATE INDEX native_save_parts_blob ON native_save_parts USING btree (project_id, sha256);
+
+CREATE TABLE native_saves (
+  project_id uuid NOT NULL,
+  save_id uuid NOT NULL,
+  session_id text NOT NULL,
+  conversation_id uuid NOT NULL,
+  branch_id uuid NOT NULL,
+  base_version integer,
+  fork jsonb,
+  harness text NOT NULL,
+  native_id text NOT NULL,
+  harness_version text,
+  started_at timestamp(3) with time zone,
+  origin jsonb NOT NULL,
+  turn_id uuid,
+  epoch bigint,
+  by_id uuid,
+  base_bytes bigint NOT NULL,
+  base_parts integer NOT NULL,
+  staged_bytes bigint NOT NULL DEFAULT 0,
+  staged_parts integer NOT NULL DEFAULT 0,
+  finished_version integer,
+  touched_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT native_saves_pkey PRIMARY KEY (project_id, save_id)
+);
+CREATE INDEX native_saves_touched ON native_saves USING btree (touched_at);
+
+CREATE TABLE native_versions (
+  project_id uuid NOT NULL,
+  conversation_id uuid NOT NULL,
+  version integer NOT NULL,
+  branch_id uuid NOT NULL,
+  parent_version integer,
+  save_point text NOT NULL,
+  turn_id uuid,
+  bytes bigint NOT NULL,
+  added_bytes bigint NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  created_by_id uuid,
+  CONSTRAINT native_versions_pkey PRIMARY KEY (project_id, conversation_id, version)
+);
+
 CREATE TABLE outbox (
   project_id uuid NOT NULL,
   id uuid NOT NULL,
@@ -214,6 +329,9 @@ CREATE TABLE projects (
   id uuid NOT NULL,
   name text NOT NULL,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
+  allow_approval_bypass boolean NOT NULL DEFAULT false,
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_by_id uuid,
   CONSTRAINT projects_pkey PRIMARY KEY (id)
 );
 
@@ -343,6 +461,9 @@ CREATE TABLE session_turns (
   lost_attempts integer NOT NULL DEFAULT 0,
   max_attempts integer NOT NULL DEFAULT 3,
   handed_over_epoch bigint,
+  fresh_start boolean NOT NULL DEFAULT false,
+  drive text NOT NULL DEFAULT 'acp'::text,
+  approvals text NOT NULL DEFAULT 'ask'::text,
   claim_id uuid,
   CONSTRAINT session_turns_delivery_check CHECK ((delivery = ANY (ARRAY['queue'::text, 'steer'::text, 'in_turn'::text]))),
   CONSTRAINT session_turns_inbox_check CHECK (((status = 'inbox'::text) = (inbox_position IS NOT NULL))),
