@@ -121,7 +121,9 @@ export class Play {
     if (expected) expect({ op, code }).toEqual({ op, code: expected.code });
     if (op.do === 'claim') this.checkClaim(op, before, value as object[]);
     const after = (await this.states()).get(session_id);
-    if (state && after && !code) checkEffect(op, state, after, (value as { turn_id?: string } | undefined)?.turn_id);
+    const turn_id = (value as { turn_id?: string } | undefined)?.turn_id;
+    const isOwner = state !== undefined && grant !== undefined && isCurrent(grant, state);
+    if (state && after && !code) checkEffect(op, state, after, { turn_id, isOwner });
   }
 
   /** Whoever has room gets what is in line, and never more than he has room for. */
