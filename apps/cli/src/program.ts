@@ -175,7 +175,7 @@ The exit code is 0 when all that this machine has is stored, 1 when anything fai
 Examples:
   holdfast push --harness claude --session kitchen
   holdfast push --harness claude --session kitchen --native-id 5f2b8c1e-0f6a-4c55-9d3e-6c1d5a1f8e22
-  holdfast push --harness codex --session kitchen --native-id 019bc0ab-2410-7c3e-8f21-5b6d7e8f9a01 --cwd ~/work --json
+  holdfast push --harness codex --session kitchen --native-id 019bc0ab-2410-7c3e-8f21-5b6d7e8f9a01 --cwd ~/code --json
   holdfast run "Go on with it" --session kitchen --agent claude`;
 
 const PULL_HELP = `
@@ -187,7 +187,7 @@ The exit code is 0 when this machine has all of that version, and 1 otherwise.
 
 Examples:
   holdfast pull kitchen
-  holdfast pull kitchen --cwd ~/work/kitchen
+  holdfast pull kitchen --cwd ~/code/kitchen
   holdfast pull kitchen --branch 3f0c --json
   holdfast pull kitchen --version 7 --overwrite`;
 

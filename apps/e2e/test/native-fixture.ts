@@ -41,7 +41,7 @@ export interface Selector {
 
 export const NATIVE = '/v1/admin/sessions/transcripts/native';
 
-export const ORIGIN = { home: '/home/ada', root: '/home/ada/.claude', cwd: '/home/ada/work' };
+export const ORIGIN = { home: '/home/me', root: '/home/me/.claude', cwd: '/home/me/code' };
 
 export const sha256 = (data: Buffer | string) => createHash('sha256').update(data).digest('hex');
 

@@ -586,7 +586,7 @@ describe('the client', () => {
 describe('an envelope', () => {
   const uuid = () => randomUUID();
   const claude = (id: string, prompts: string[]) => ({
-    cwd: '/home/ada/work',
+    cwd: '/home/me/code',
     uuid: id,
     claude_version: '2.1.329',
     entries: prompts.map((text, n) => ({
@@ -602,12 +602,12 @@ describe('an envelope', () => {
     todos: { [`${id}-agent-1`]: [{ content: 'tidy', status: 'pending' }] },
   });
   const codex = (id: string, prompts: string[]) => ({
-    cwd: '/home/ada/work',
+    cwd: '/home/me/code',
     session_id: id,
     codex_version: '0.169.0',
     session_start_timestamp: '2026-11-21T10:00:00.000Z',
     entries: [
-      { timestamp: '2026-11-21T10:00:00.000Z', type: 'session_meta', payload: { id, cwd: '/home/ada/work' } },
+      { timestamp: '2026-11-21T10:00:00.000Z', type: 'session_meta', payload: { id, cwd: '/home/me/code' } },
       ...prompts.map((text) => ({
         timestamp: '2026-11-21T10:00:01.000Z',
         type: 'response_item',

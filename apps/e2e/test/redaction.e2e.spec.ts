@@ -52,7 +52,7 @@ describe('redaction', () => {
     const SessionNativeConvert = {
       session_id,
       harness: 'gemini',
-      origin: { home: '/home/ada', root: '/home/ada/.gemini', cwd: '/home/ada/work' },
+      origin: { home: '/home/me', root: '/home/me/.gemini', cwd: '/home/me/code' },
     };
     const { resumption_prompt, omitted } = await stack.client.nativeTranscripts.convertSessionNativeConversation({
       SessionNativeConvert,

@@ -4,7 +4,7 @@ import { chunkFiles, nativeHarness } from '@holdfast/harnesses';
 import type { SessionNativeFile } from '../src/native/dto/session-native-file.dto.js';
 import { differenceOf, type Difference } from '../src/native/native-difference.js';
 
-const origin = { home: '/home/ada', root: '/home/ada/.claude', cwd: '/home/ada/work' };
+const origin = { home: '/home/me', root: '/home/me/.claude', cwd: '/home/me/code' };
 const from = { harness: nativeHarness('claude')!, native_id: '5e3f6f0e-0000-4000-8000-000000000000', origin };
 const NAME = 'main.jsonl';
 

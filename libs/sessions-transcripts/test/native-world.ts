@@ -16,7 +16,7 @@ import type { SessionNativeSaveOpen } from '../src/native/dto/session-native-sav
 import { NativeTranscriptsReader } from '../src/native/native-transcripts.reader.js';
 import { sessionsTranscriptsPersistence } from '../src/persistence.js';
 
-const ORIGIN = { home: '/home/ada', root: '/home/ada/.claude', cwd: '/home/ada/work' };
+const ORIGIN = { home: '/home/me', root: '/home/me/.claude', cwd: '/home/me/code' };
 const USER: NativeWriter = { kind: 'user', by_id: randomUUID() };
 
 const sha256 = (data: Buffer | string) => createHash('sha256').update(data).digest('hex');

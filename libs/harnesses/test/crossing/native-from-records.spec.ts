@@ -24,7 +24,7 @@ interface Item {
 type Line = Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any
 
 const cross = (to: CrossingHarness, records: CrossingRecord[]) => {
-  const target = { cwd: '/work', native_id: IDS[to], now: new Date('2026-02-01T00:00:00Z'), version: '1.2.3' };
+  const target = { cwd: '/code', native_id: IDS[to], now: new Date('2026-02-01T00:00:00Z'), version: '1.2.3' };
   const { files, omitted } = nativeFromRecords(to, records, target);
   const text = files[0]!.data.toString();
   const lines = text.split('\n').filter(Boolean);
@@ -260,7 +260,7 @@ describe('tool calls of Codex, written for Claude Code', () => {
         parentUuid: lines[index - 1]?.uuid ?? null,
         sessionId: IDS.claude,
         timestamp: expect.stringMatching(/^2026-01-15T/),
-        cwd: '/work',
+        cwd: '/code',
       });
     });
     expect(new Set(lines.map(({ uuid }) => uuid)).size).toBe(lines.length);
@@ -317,7 +317,7 @@ describe('tool calls of Claude Code, written for Codex', () => {
         payload: {
           id: IDS.codex,
           timestamp: '2026-02-01T00:00:00.000Z',
-          cwd: '/work',
+          cwd: '/code',
           originator: 'holdfast',
           cli_version: '1.2.3',
         },

@@ -186,15 +186,15 @@ describe('conversations of Codex', () => {
   });
 
   describe('the working directory of a rollout', () => {
-    const from = { home: '/h', root: '/h/.codex', cwd: '/old/work' };
+    const from = { home: '/h', root: '/h/.codex', cwd: '/old/code' };
     const to = { home: '/g', root: '/g/.codex', cwd: '/new "work"' };
     const meta = (cwd: unknown, more = '') =>
-      `{"payload":{"x":{"cwd":"${'/old/work'}"},"cwd":${JSON.stringify(cwd)}${more}},"type":"session_meta"}`;
+      `{"payload":{"x":{"cwd":"${'/old/code'}"},"cwd":${JSON.stringify(cwd)}${more}},"type":"session_meta"}`;
     const moved = (line: string) => codex.relocate(nativeId, mainName, from, to, null)(Buffer.from(line)).toString();
 
     it.each([
-      ['the old one becomes the new one', '/old/work', to.cwd],
-      ['a folder below it stays below', '/old/work/packages/kitchen', `${to.cwd}/packages/kitchen`],
+      ['the old one becomes the new one', '/old/code', to.cwd],
+      ['a folder below it stays below', '/old/code/packages/kitchen', `${to.cwd}/packages/kitchen`],
       ['a folder beside it, which may not exist there, becomes the new one', '/old/worktree', to.cwd],
       ['as does any other', '/', to.cwd],
     ])('%s', (_, cwd, expected) => {
@@ -204,9 +204,9 @@ describe('conversations of Codex', () => {
     });
 
     it.each([
-      ['a line of another type', `{"type":"response_item","payload":{"cwd":"/old/work","text":"session_meta"}}`],
-      ['text that quotes such a line', `{"type":"x","payload":${JSON.stringify(meta('/old/work'))}}`],
-      ['a line that is no JSON', `{"type":"session_meta","payload":{"cwd":"/old/work`],
+      ['a line of another type', `{"type":"response_item","payload":{"cwd":"/old/code","text":"session_meta"}}`],
+      ['text that quotes such a line', `{"type":"x","payload":${JSON.stringify(meta('/old/code'))}}`],
+      ['a line that is no JSON', `{"type":"session_meta","payload":{"cwd":"/old/code`],
       ['one without a cwd', `{"type":"session_meta","payload":{"id":"x"}}`],
       ['one whose cwd is no text', meta(7)],
     ])('%s stays', (_, line) => expect(moved(line)).toBe(line));

@@ -32,7 +32,7 @@ describe('Gemini CLI', () => {
     await writeFile(file, content);
     return file;
   };
-  const chat = (name: string, content: string, slug = 'work') =>
+  const chat = (name: string, content: string, slug = 'code') =>
     write(path.join(origin.root, 'tmp', slug, 'chats', name), content);
   const register = (projects: Record<string, string>) =>
     write(path.join(origin.root, 'projects.json'), JSON.stringify({ projects }));
@@ -41,7 +41,7 @@ describe('Gemini CLI', () => {
 
   it('lists the conversations of a working directory, each once, the one that was written last first', async () => {
     expect(await gemini.recent!(place, 10)).toEqual([]);
-    await register({ [origin.cwd]: 'work' });
+    await register({ [origin.cwd]: 'code' });
     const files = [header(), header(sameDigits), header()];
     for (const [n, head] of files.entries()) {
       await utimes(await chat(`session-2026-01-15T08-0${n}-7d1b434e.jsonl`, lines(head)), n, n);
@@ -55,7 +55,7 @@ describe('Gemini CLI', () => {
 
   describe('N17: the file with most lines of an id is the conversation', () => {
     it('not a newer stub, nor a longer one of another id with the same eight digits', async () => {
-      await register({ [origin.cwd]: 'work' });
+      await register({ [origin.cwd]: 'code' });
       const main = await chat('session-2026-01-15T08-00-7d1b434e.jsonl', lines(header(), said, call));
       const stub = await chat(
         'session-2026-01-15T09-00-7d1b434e.jsonl',
@@ -72,13 +72,13 @@ describe('Gemini CLI', () => {
     });
 
     it('with its subagents and large outputs', async () => {
-      await register({ [origin.cwd]: 'work' });
+      await register({ [origin.cwd]: 'code' });
       await chat(oldName, lines(header()));
       await chat(`${nativeId}/helper.jsonl`, lines(header('helper')));
-      await write(path.join(origin.root, 'tmp/work/tool-outputs', `session-${nativeId}`, 'run_1.txt'), 'much');
-      await write(path.join(origin.root, 'tmp/work/tool-outputs', `session-${sameDigits}`, 'run_1.txt'), 'other');
+      await write(path.join(origin.root, 'tmp/code/tool-outputs', `session-${nativeId}`, 'run_1.txt'), 'much');
+      await write(path.join(origin.root, 'tmp/code/tool-outputs', `session-${sameDigits}`, 'run_1.txt'), 'other');
       // No version can have it, and it does not keep the others from being saved.
-      await write(path.join(origin.root, 'tmp/work/tool-outputs', `session-${nativeId}`, 'a\nb.txt'), 'x');
+      await write(path.join(origin.root, 'tmp/code/tool-outputs', `session-${nativeId}`, 'a\nb.txt'), 'x');
       expect((await gemini.locate(place, nativeId)).map(({ name, mode }) => [name, mode])).toEqual([
         ['chat.jsonl', 'lines'],
         ['subagents/helper.jsonl', 'lines'],
@@ -107,18 +107,18 @@ describe('Gemini CLI', () => {
 
     it('a new folder is marked, and two directories of one name never share one', async () => {
       const target = (cwd: string) => gemini.targetPath({ ...place, cwd }, conversation, 'chat.jsonl');
-      const folders = [place.cwd, path.join(place.folder, 'other/work'), path.join(place.folder, 'other/My_Work 2')];
+      const folders = [place.cwd, path.join(place.folder, 'other/code'), path.join(place.folder, 'other/My_Work 2')];
       const first = await Promise.all([target(folders[0]!), target(folders[2]!)]);
       const second = await target(folders[1]!);
       const files = [first[0]!, second, first[1]!];
       expect(files.map((file) => path.relative(origin.root, file))).toEqual([
-        `tmp/work/chats/${oldName}`,
-        `tmp/work-1/chats/${oldName}`,
+        `tmp/code/chats/${oldName}`,
+        `tmp/code-1/chats/${oldName}`,
         `tmp/my-work-2/chats/${oldName}`,
       ]);
       for (const base of ['tmp', 'history']) {
         const owner = (slug: string) => readFile(path.join(origin.root, base, slug, '.project_root'), 'utf8');
-        expect(await Promise.all(['work', 'work-1', 'my-work-2'].map(owner))).toEqual(folders);
+        expect(await Promise.all(['code', 'code-1', 'my-work-2'].map(owner))).toEqual(folders);
       }
       expect(await target(folders[1]!)).toBe(second);
     });
@@ -126,7 +126,7 @@ describe('Gemini CLI', () => {
     it('a file that is there wins over the computed one, which is free of other conversations', async () => {
       const known = await chat('session-2026-01-15T08-00-7d1b434e.jsonl', lines(header()));
       await chat(oldName, lines(header(sameDigits)));
-      await register({ [origin.cwd]: 'work' });
+      await register({ [origin.cwd]: 'code' });
       expect(await gemini.targetPath(place, conversation, 'chat.jsonl')).toBe(known);
       const other = { native_id: '7d1b434e-1111-4000-8000-000000000000', started_at: null };
       expect(path.basename(await gemini.targetPath(place, other, 'chat.jsonl'))).toBe(
@@ -178,13 +178,13 @@ describe('Gemini CLI', () => {
 
   describe('N20: a home’s own copy is settled before the program goes on with it', () => {
     it('under the name of a minute long past, without doubled results, and nothing is news', async () => {
-      await register({ [origin.cwd]: 'work' });
+      await register({ [origin.cwd]: 'code' });
       await chat('session-2026-01-15T08-00-7d1b434e.jsonl', lines(header(), said, call, doubled));
       const store = new Store();
       await store.save(new NativeCapture(gemini, place, nativeId, []), origin);
 
       await gemini.settle!(place, nativeId);
-      const chats = path.join(origin.root, 'tmp/work/chats');
+      const chats = path.join(origin.root, 'tmp/code/chats');
       expect(await readdir(chats)).toEqual([oldName]);
       const settled = await readFile(path.join(chats, oldName), 'utf8');
       expect(settled).toBe(lines(header(), said, call, { ...doubled, type: 'info' }));
@@ -197,11 +197,11 @@ describe('Gemini CLI', () => {
 
     it('only renamed where no result is doubled, and nothing happens where it is not there', async () => {
       await gemini.settle!(place, nativeId);
-      await register({ [origin.cwd]: 'work' });
+      await register({ [origin.cwd]: 'code' });
       await gemini.settle!(place, nativeId);
       await chat('session-2026-01-15T08-00-7d1b434e.jsonl', lines(header(), said));
       await gemini.settle!(place, nativeId);
-      expect(await readdir(path.join(origin.root, 'tmp/work/chats'))).toEqual([oldName]);
+      expect(await readdir(path.join(origin.root, 'tmp/code/chats'))).toEqual([oldName]);
     });
   });
 
@@ -209,7 +209,7 @@ describe('Gemini CLI', () => {
     const settings = () => path.join(origin.root, 'settings.json');
     const retention = { general: { sessionRetention: { enabled: false } } };
     beforeEach(async () => {
-      await register({ [origin.cwd]: 'work' });
+      await register({ [origin.cwd]: 'code' });
       await chat(oldName, lines(header()));
     });
 

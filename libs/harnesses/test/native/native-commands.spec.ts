@@ -9,7 +9,7 @@ import { harnessOf, SAMPLE_IDS } from './native-world.js';
 
 const claude = harnessOf('claude');
 const codex = harnessOf('codex');
-const place = { env: { HOME: '/home/me' }, cwd: "/work/it's here" };
+const place = { env: { HOME: '/home/me' }, cwd: "/code/it's here" };
 const request = (native_id: string | null, prompt: string | null, approvals: NativeApprovals = 'deny') => {
   return { place, native_id, prompt, approvals, model: null };
 };
@@ -39,7 +39,7 @@ describe('command lines', () => {
     expect(claude.resumeCommand(request(claudeId, 'go')).argv).toEqual([...turn, '--resume', claudeId]);
     expect(claude.resumeCommand(request(claudeId, null)).argv).toEqual(['claude', '--resume', claudeId]);
     expect(claude.resumeCommand(request(claudeId, null)).display).toBe(
-      `cd '/work/it'\\''s here' && claude --resume ${claudeId}`,
+      `cd '/code/it'\\''s here' && claude --resume ${claudeId}`,
     );
   });
 

@@ -42,7 +42,7 @@ export interface Machine extends NativePlace {
 export async function machine(options: { home?: string; cwd?: string } = {}): Promise<Machine> {
   const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'holdfast-native-')));
   const home = path.join(folder, options.home ?? 'home');
-  const cwd = path.join(folder, options.cwd ?? 'work');
+  const cwd = path.join(folder, options.cwd ?? 'code');
   await mkdir(home);
   await mkdir(cwd, { recursive: true });
   const exchange = path.join(folder, 'exchange');
