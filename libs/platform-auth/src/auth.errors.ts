@@ -1,5 +1,5 @@
 import { defineError } from '@holdfast/platform-errors';
-import type { Permission, PrincipalKind, TurnScope } from './principal.js';
+import type { Permission, PrincipalKind, ShareEndReason, TurnScope } from './principal.js';
 
 /** One answer for a missing, malformed, unknown, expired and revoked credential, so that it tells nothing about them. */
 export const Unauthenticated = defineError({
@@ -22,6 +22,7 @@ const CREDENTIALS: Record<PrincipalKind, string> = {
   user: 'a user key',
   runner: 'a runner key',
   turn: "a turn's credential",
+  share: "a share's credential",
 };
 
 export const CredentialKind = defineError<{ expected: readonly PrincipalKind[]; actual: PrincipalKind }>({
@@ -43,6 +44,15 @@ export const CredentialScope = defineError<{ turn: TurnScope; field: keyof TurnS
       ? `The credential is for turn ${turn_id} of session "${session_id}" only. A service that the turn was pushed to names it as replica_id; a runner speaks for itself with its own key.`
       : `The credential is for turn ${turn_id} of session "${session_id}" under epoch ${epoch} only; the request names another ${field}.`,
   members: ({ field }) => ({ field }),
+});
+
+/** Told to nobody but the holder of the right token. */
+export const ShareEnded = defineError<{ reason: ShareEndReason }>({
+  code: 'share_ended',
+  kind: 'forbidden',
+  title: 'Share ended',
+  detail: ({ reason }) => `What this credential opened is not shared any more (${reason}).`,
+  members: ({ reason }) => ({ reason }),
 });
 
 /** The route declares no policy, so nobody may call it. */

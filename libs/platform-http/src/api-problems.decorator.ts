@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { ROUTE_ARGS_METADATA, RouteParamtypes } from '@nestjs/common/internal';
 import { ApiExtraModels, ApiResponse, getSchemaPath } from '@nestjs/swagger';
-import { CredentialKind, PermissionDenied, Unauthenticated } from '@holdfast/platform-auth';
+import { CredentialKind, PermissionDenied, ShareEnded, Unauthenticated } from '@holdfast/platform-auth';
 import type { ErrorKind } from '@holdfast/platform-errors';
 import {
   BodyTooLarge,
@@ -28,6 +28,7 @@ const COMMON: DocumentedError[] = [
   Unauthenticated,
   PermissionDenied,
   CredentialKind,
+  ShareEnded,
   RateLimited,
   DatabaseUnavailable,
 ];

@@ -1,6 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Logger } from '@nestjs/common';
-import { requirePolicy, type ClosedPolicy, type Principal, type RequestAuthentication } from '@holdfast/platform-auth';
+import {
+  requirePolicy,
+  type ClosedPolicy,
+  type Principal,
+  type RequestAuthentication,
+  type SessionRule,
+} from '@holdfast/platform-auth';
 import { isDomainError, type DomainError } from '@holdfast/platform-errors';
 import { continueTrace, runInContext, type RequestContext } from '@holdfast/platform-telemetry';
 import { beginResponse, isEventStream, writeHead } from './direct-response.js';
@@ -20,6 +26,8 @@ export interface DirectRequest {
   /** Without the question mark. */
   search: string;
   principal: Principal;
+  /** Judges anew whether `principal` may have what this request asks for. Errors: as when it was let in. */
+  admit: (principal: Principal) => Promise<void>;
 }
 
 /** What serves one kind of path. */
@@ -31,12 +39,23 @@ export interface DirectRoute {
 
 export interface DirectMethod {
   policy: ClosedPolicy;
+  /** The session or task that a request is of; without it no share may call. */
+  session?: DirectSession;
   /** Answers, with the head written by `writeHead`, or throws what becomes a problem. */
   handle: (request: DirectRequest, response: ServerResponse) => Promise<void>;
 }
 
+/** What decorators say of an ordinary route (`OfSession`, `OfTask`), and what the guard does for one. */
+export interface DirectSession {
+  rule: SessionRule;
+  /** Errors when it is out of reach, and for a share whose role is too low. */
+  reach: (principal: Principal, path: string) => Promise<void>;
+}
+
 /** Which requests an app serves directly. */
 export abstract class DirectRoutes {
+  /** All that there are. */
+  abstract readonly all: readonly DirectRoute[];
   abstract find(path: string): DirectRoute | undefined;
   /** What the problem says in headers, too. */
   abstract headersOf(error: DomainError): Record<string, string>;
@@ -50,7 +69,7 @@ interface Traffic {
 }
 
 /** A request that is not yet let in, with its answer. */
-interface Arrival extends Omit<DirectRequest, 'principal'> {
+interface Arrival extends Omit<DirectRequest, 'principal' | 'admit'> {
   id: string;
   begin: number;
   route: DirectRoute;
@@ -105,8 +124,9 @@ export class DirectLane {
       traffic.spend(callerWith(principal));
       const operation = route.methods[method];
       if (!operation) throw MethodNotAllowed({ allow: Object.keys(route.methods) });
-      requirePolicy(operation.policy, principal);
-      await operation.handle({ raw, method, path, search, principal }, response);
+      const admit = admission(operation, path);
+      await admit(principal);
+      await operation.handle({ raw, method, path, search, principal, admit }, response);
     } catch (thrown) {
       this.refuse(traffic, arrival, thrown);
     }
@@ -117,7 +137,8 @@ export class DirectLane {
     try {
       return await authentication.principal(raw);
     } catch (error) {
-      if (isDomainError(error, 'unauthenticated')) spend(callerAt(raw.socket.remoteAddress ?? ''));
+      // As much for what was good once: whoever asks again and again is to be slowed down.
+      if (isDomainError(error)) spend(callerAt(raw.socket.remoteAddress ?? ''));
       throw error;
     }
   }
@@ -157,6 +178,14 @@ export class DirectLane {
       }),
     );
   }
+}
+
+/** Lets in whom the policy of an operation takes, where they reach what the path names. */
+export function admission({ policy, session }: DirectMethod, path: string): DirectRequest['admit'] {
+  return async (principal) => {
+    requirePolicy(policy, principal, session?.rule);
+    await session?.reach(principal, path);
+  };
 }
 
 const contextOf = (request_id: string, raw: IncomingMessage): RequestContext => ({

@@ -13,7 +13,8 @@ const EXEMPT = 'exempt';
 const WINDOW_MS = 60_000;
 
 /**
- * Counts requests per minute in this process: by key, by turn where a turn's credential asks, or by address when the
+ * Counts requests per minute in this process: by key, by turn where a turn's credential asks, by participant (or by
+ * link, until somebody has joined with it) where a share's does, or by address when the
  * request has no valid credential. Runners are exempt, because their leases depend on being heard; so are probes.
  */
 export async function registerRateLimit(

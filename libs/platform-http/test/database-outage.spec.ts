@@ -42,6 +42,8 @@ class Direct extends DirectRoutes {
     },
   };
 
+  readonly all = [this.route];
+
   find(path: string): DirectRoute | undefined {
     return path.startsWith('/direct/') ? this.route : undefined;
   }

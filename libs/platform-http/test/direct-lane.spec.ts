@@ -27,6 +27,8 @@ class Routes extends DirectRoutes {
     },
   };
 
+  readonly all = [this.route];
+
   find(path: string): DirectRoute | undefined {
     return path.startsWith('/v1/direct/') ? this.route : undefined;
   }

@@ -57,7 +57,7 @@ describe('the OpenAPI document of an operation', () => {
     expect(codes).toMatchObject({
       400: ['request_invalid', 'json_malformed', 'idempotency_key_malformed'],
       401: ['unauthenticated'],
-      403: ['permission_denied', 'credential_kind'],
+      403: ['permission_denied', 'credential_kind', 'share_ended'],
       409: ['session_in_use', 'no_live_turn'],
       413: ['body_too_large'],
       415: ['media_type_unsupported'],

@@ -1,5 +1,6 @@
 import { Controller, Get } from '@nestjs/common';
-import { Permit, Public, RunnerOnly, TurnOnly } from '@holdfast/platform-auth';
+import { Permit, Public, RunnerOnly, sharePrincipal, TurnOnly } from '@holdfast/platform-auth';
+import { callerWith } from '../src/rate-limit.js';
 import { startTestApp, type TestApp } from './test-app.js';
 
 @Controller()
@@ -92,5 +93,21 @@ describe('the rate limit', () => {
     for (const path of ['/health/live', '/health/ready', '/metrics']) {
       expect(new Set(await statuses(5, path))).toEqual(new Set([200]));
     }
+  });
+
+  it('counts by participant, and by link for those who have not joined', () => {
+    const of = (participant_id: string | null) =>
+      callerWith(
+        sharePrincipal('p', {
+          share_id: 'link',
+          participant_id,
+          role: 'reader',
+          scope: 'tree',
+          session_id: 's',
+          task_id: null,
+          maker_id: null,
+        }),
+      );
+    expect([of('one'), of('other'), of(null), of(null)]).toEqual(['key:one', 'key:other', 'key:link', 'key:link']);
   });
 });

@@ -9,6 +9,7 @@ export type { OutboxAddress, OutboxMessage } from './outbox.js';
 export { platformPersistence } from './persistence.js';
 export { PostgresModule } from './postgres.module.js';
 export { SessionFences, StaleEpoch } from './session-fences.js';
+export { bindTo, type SessionFilter } from './session-filter.js';
 export { IsSessionId, SESSION_ID_PATTERN, SessionNotFound } from './session-id.js';
 export type { SessionKey, TurnFence } from './session-key.js';
 export { Transaction } from './transaction.js';

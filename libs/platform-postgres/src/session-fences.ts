@@ -19,12 +19,22 @@ export const StaleEpoch = defineError<{ session_id: string; epoch: number; curre
   members: ({ epoch, current }) => ({ epoch, current_epoch: current }),
 });
 
+interface LockedFence {
+  epoch: number;
+  is_deleted: boolean;
+}
+
+const epochOf = (fence: LockedFence | undefined) => (fence?.is_deleted ? undefined : fence?.epoch);
+
 /**
  * The one fence of a session: a number that grows on every claim and on every forced end.
  *
  * A write made for a turn holds the row FOR SHARE until its commit, so it cannot commit after the epoch has moved;
  * whoever moves the epoch updates the row. Heartbeats never touch it. Fences are the first lock of any transaction, after
  * the idempotency key where there is one.
+ *
+ * The fence of a deleted session stays, under an epoch that was nobody's, so that nothing late gets past it. A session
+ * that is made again goes on with it.
  */
 @Injectable()
 export class SessionFences {
@@ -36,22 +46,22 @@ export class SessionFences {
     ]);
   }
 
-  /** Locks the fence for a transaction that may move it. Undefined when the session was never made. */
+  /** Locks the fence for a transaction that may move it. Undefined when the session was never made, or is deleted. */
   async lock(tx: Transaction, { project_id, session_id }: SessionKey): Promise<number | undefined> {
-    const row = await tx.queryOne<{ epoch: number }>(
-      `SELECT epoch FROM session_fences WHERE project_id = $1 AND session_id = $2 FOR UPDATE`,
+    const row = await tx.queryOne<LockedFence>(
+      `SELECT epoch, is_deleted FROM session_fences WHERE project_id = $1 AND session_id = $2 FOR UPDATE`,
       [project_id, session_id],
     );
-    return row?.epoch;
+    return epochOf(row);
   }
 
   /** Like `lock`, but gives up at once when somebody else is at work on the session. */
   async tryLock(tx: Transaction, { project_id, session_id }: SessionKey): Promise<number | undefined> {
-    const row = await tx.queryOne<{ epoch: number }>(
-      `SELECT epoch FROM session_fences WHERE project_id = $1 AND session_id = $2 FOR UPDATE SKIP LOCKED`,
+    const row = await tx.queryOne<LockedFence>(
+      `SELECT epoch, is_deleted FROM session_fences WHERE project_id = $1 AND session_id = $2 FOR UPDATE SKIP LOCKED`,
       [project_id, session_id],
     );
-    return row?.epoch;
+    return epochOf(row);
   }
 
   /** Moves the epoch: from the commit on, every write under an older one is refused. */
@@ -64,13 +74,29 @@ export class SessionFences {
     return row.epoch;
   }
 
-  /** Keeps who owns the session, or that nobody does, until the commit. Errors: session_not_found. */
-  async share(tx: Transaction, { project_id, session_id }: SessionKey): Promise<void> {
-    const row = await tx.queryOne(
-      `SELECT epoch FROM session_fences WHERE project_id = $1 AND session_id = $2 FOR SHARE`,
+  /** Moves the epoch for the last time of this life of the session: from the commit on there is none. */
+  async close(tx: Transaction, { project_id, session_id }: SessionKey): Promise<void> {
+    await tx.query(
+      `UPDATE session_fences SET epoch = epoch + 1, is_deleted = true WHERE project_id = $1 AND session_id = $2`,
       [project_id, session_id],
     );
-    if (!row) throw SessionNotFound({ session_id });
+  }
+
+  /** Begins another life of a deleted session, under its locked fence. */
+  async reopen(tx: Transaction, { project_id, session_id }: SessionKey): Promise<void> {
+    await tx.query(`UPDATE session_fences SET is_deleted = false WHERE project_id = $1 AND session_id = $2`, [
+      project_id,
+      session_id,
+    ]);
+  }
+
+  /** Keeps who owns the session, or that nobody does, until the commit. Errors: session_not_found. */
+  async share(tx: Transaction, { project_id, session_id }: SessionKey): Promise<void> {
+    const row = await tx.queryOne<LockedFence>(
+      `SELECT epoch, is_deleted FROM session_fences WHERE project_id = $1 AND session_id = $2 FOR SHARE`,
+      [project_id, session_id],
+    );
+    if (epochOf(row) === undefined) throw SessionNotFound({ session_id });
   }
 
   /** Lets a write through only for the present owner, and keeps it the owner until the commit. Errors: stale_epoch, session_not_found. */

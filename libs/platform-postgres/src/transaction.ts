@@ -41,6 +41,26 @@ export class Transaction {
     this.reactions.push(reaction);
   }
 
+  /**
+   * Does `work` in the transaction that it is handed, or nothing of it: where it throws, this one goes on as if it had
+   * never begun, and the error is the caller's to judge.
+   */
+  async attempt<T>(work: (inner: Transaction) => Promise<T>): Promise<T> {
+    const inner = new Transaction(this.manager, this.client);
+    await this.query('SAVEPOINT attempt');
+    try {
+      const result = await work(inner);
+      await this.query('RELEASE SAVEPOINT attempt');
+      this.lastly(() => inner.runFinalSteps());
+      this.afterCommit(() => inner.runReactions());
+      return result;
+    } catch (error) {
+      // The connection may be what failed; the first error is the one to report.
+      await this.query('ROLLBACK TO SAVEPOINT attempt').catch(() => undefined);
+      throw error;
+    }
+  }
+
   /** @internal Called by the unit of work only. */
   async runFinalSteps(): Promise<void> {
     for (const step of this.finalSteps) await step();

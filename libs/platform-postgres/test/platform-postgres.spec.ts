@@ -12,6 +12,7 @@ import {
   platformPersistence,
   SessionFences,
   UnitOfWork,
+  type Transaction,
 } from '../src/index.js';
 
 class Widen1700000000000 implements MigrationInterface {
@@ -82,6 +83,29 @@ describe('the unit of work', () => {
     expect(order).toEqual(['work', 'last step', 'reaction']);
   });
 
+  it('goes on as if an attempt that failed had never begun, and keeps one that did not', async () => {
+    const reactions: string[] = [];
+    const doing = (name: string) => async (inner: Transaction) => {
+      inner.afterCommit(() => reactions.push(`${name} is committed`));
+      inner.lastly(async () => {
+        await inner.query(...insert(`${name}, last`));
+        inner.afterCommit(() => reactions.push(`${name}, last`));
+      });
+      await inner.query(...insert(name));
+      if (name === 'refused') throw new Error(name);
+      return name;
+    };
+    await unitOfWork.run(async (tx) => {
+      await expect(tx.attempt(doing('refused'))).rejects.toThrow('refused');
+      await expect(tx.attempt(() => tx.query('SELECT 1 / 0'))).rejects.toThrow('division by zero');
+      expect(await tx.attempt(doing('attempted'))).toBe('attempted');
+      await tx.query(...insert('after'));
+    });
+    const made = ['refused', 'refused, last', 'attempted', 'attempted, last', 'after'];
+    expect(await Promise.all(made.map(exists))).toEqual([false, false, true, true, true]);
+    expect(reactions).toEqual(['attempted is committed', 'attempted, last']);
+  });
+
   it('gives int8 as numbers', async () => {
     expect(await unitOfWork.queryOne('SELECT 9007199254740991::int8 AS n')).toEqual({ n: 9007199254740991 });
   });
@@ -114,6 +138,23 @@ describe('the fence of a session', () => {
   it('does not exist for a session that was never made', async () => {
     const session = { project_id: randomUUID(), session_id: 'nobody' };
     await expect(hold(session, 0)).rejects.toMatchObject({ code: 'session_not_found' });
+  });
+
+  it('of a deleted session stays and guards: no epoch of before gets past it, nor is there anything to lock', async () => {
+    const session = await newSession();
+    const epoch = await unitOfWork.run((tx) => fences.advance(tx, session));
+    await unitOfWork.run((tx) => fences.close(tx, session));
+    await expect(hold(session, epoch)).rejects.toMatchObject({ code: 'stale_epoch' });
+    await unitOfWork.run(async (tx) => {
+      expect(await fences.lock(tx, session)).toBeUndefined();
+      expect(await fences.tryLock(tx, session)).toBeUndefined();
+    });
+    const share = unitOfWork.run((tx) => fences.share(tx, session));
+    await expect(share).rejects.toMatchObject({ code: 'session_not_found' });
+
+    await unitOfWork.run((tx) => fences.reopen(tx, session));
+    await unitOfWork.run(async (tx) => expect(await fences.lock(tx, session)).toBe(epoch + 1));
+    await expect(hold(session, epoch)).rejects.toMatchObject({ code: 'stale_epoch' });
   });
 
   it('cannot move while a fenced write is on its way, so that write commits under its own epoch (F2)', async () => {
