@@ -252,6 +252,31 @@ describe('subscriptions', () => {
       }
     });
 
+    it('of those that are unlisted only what they name after that, whatever their patterns', async () => {
+      const project_id = project();
+      const before = await api.subscribe(project_id, { pattern: 'events/**', streams: ['events/named'] });
+      const kind = { generation: 1, projected: false };
+      await api.unitOfWork.run(async (tx) => {
+        await api.lifecycle.createWithin(tx, stream(project_id, 'events/listed'), kind);
+        await api.lifecycle.createWithin(tx, stream(project_id, 'events/made'), { ...kind, unlisted: true });
+        for (const path of ['events/later', 'events/named']) {
+          await api.lifecycle.createWithin(tx, stream(project_id, path), kind);
+          await api.lifecycle.unlistWithin(tx, stream(project_id, path));
+        }
+      });
+      const after = await api.subscribe(project_id, { pattern: 'events/**' });
+      for (const path of ['listed', 'made', 'later', 'named']) await api.append(stream(project_id, `events/${path}`));
+      expect(await links(before)).toEqual({ 'events/listed': 'glob' });
+      expect(await links(after)).toEqual({ 'events/listed': 'glob' });
+      expect(pending(await api.wakes.claim(before, 'worker'))).toEqual(['events/listed']);
+
+      await api.subscriptions.addStreams(after, ['events/made', 'events/later']);
+      await api.append(stream(project_id, 'events/later'));
+      expect(pending(await api.wakes.claim(after, 'worker'))).toEqual(['events/later', 'events/listed']);
+      await api.subscriptions.removeStream(after, 'events/made');
+      expect(await links(after)).toEqual({ 'events/listed': 'glob', 'events/later': 'explicit' });
+    });
+
     it('a thousand at a time, and a cursor for the rest', async () => {
       const project_id = project();
       const names = (from: number) => Array.from({ length: 1_000 }, (_, n) => `n/${String(from + n).padStart(5, '0')}`);

@@ -1,6 +1,8 @@
 export { SessionCreate, SessionPath } from './dto/session-create.dto.js';
+export { SessionDeleted } from './dto/session-deleted.dto.js';
 export { SessionPage, SessionQuery } from './dto/session-query.dto.js';
 export { Session } from './dto/session.dto.js';
+export { SessionArchived } from './sessions-directory.errors.js';
 export { sessionsDirectoryPersistence } from './persistence.js';
 export { SessionsDirectoryModule } from './sessions-directory.module.js';
 export { SessionsDirectoryReader } from './sessions-directory.reader.js';

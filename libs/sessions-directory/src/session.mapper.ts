@@ -10,5 +10,7 @@ export function toSession(row: SessionEntity): Session {
     updated_at: row.updated_at.toISOString(),
     created_by_id: row.created_by_id,
     updated_by_id: row.updated_by_id,
+    archived_at: row.archived_at?.toISOString() ?? null,
+    archived_by_id: row.archived_by_id,
   };
 }

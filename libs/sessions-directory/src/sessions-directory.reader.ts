@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { decodeCursor, encodeCursor } from '@holdfast/platform-http';
-import { SessionNotFound, type SessionKey } from '@holdfast/platform-postgres';
+import { SessionNotFound, type SessionFilter, type SessionKey } from '@holdfast/platform-postgres';
 import { DataSource } from 'typeorm';
 import type { SessionPage, SessionQuery } from './dto/session-query.dto.js';
 import type { Session } from './dto/session.dto.js';
@@ -22,10 +22,19 @@ export class SessionsDirectoryReader {
     return toSession(row);
   }
 
-  /** Sessions of the project, newest first. Errors: cursor_malformed. */
-  async querySessions(project_id: string, { cursor, limit }: SessionQuery): Promise<SessionPage> {
+  /** Sessions of the project that `isSeen` lets through, newest first. Errors: cursor_malformed. */
+  async querySessions(
+    project_id: string,
+    { archived = 'exclude', cursor, limit }: SessionQuery,
+    isSeen?: SessionFilter,
+  ): Promise<SessionPage> {
     const after = decodeCursor(cursor, { created_at: 'timestamp', session_id: 'string' });
-    const rows = await this.sessions.list(this.dataSource.manager, project_id, after, limit + 1);
+    const rows = await this.sessions.list(this.dataSource.manager, project_id, {
+      archived,
+      after,
+      limit: limit + 1,
+      isSeen,
+    });
     const page = rows.slice(0, limit).map(toSession);
     const last = rows.length > limit ? page.at(-1) : undefined;
     return {

@@ -58,6 +58,8 @@ describe('ensuring a session', () => {
       updated_at: session.created_at,
       created_by_id: by_id,
       updated_by_id: by_id,
+      archived_at: null,
+      archived_by_id: null,
     });
     expect(await reader.fetchSession(key)).toEqual(session);
   });
@@ -160,5 +162,95 @@ describe('listing sessions', () => {
     await expect(reader.querySessions(randomUUID(), { limit: 5, cursor: 'e30' })).rejects.toMatchObject({
       code: 'cursor_malformed',
     });
+  });
+});
+
+describe('archiving', () => {
+  const setArchived = (key: SessionKey, archived: boolean, by_id: string = randomUUID()) =>
+    unitOfWork.run((tx) => service.setArchived(tx, key, archived, by_id));
+  const listed = async (project_id: string, archived?: 'exclude' | 'only' | 'include') =>
+    (await reader.querySessions(project_id, { limit: 50, archived })).data.map(({ session_id }) => session_id);
+
+  it('says when and by whom, and takes it back; again changes nothing', async () => {
+    const key = aSession();
+    const by_id = randomUUID();
+    const { session } = await ensure(key);
+    expect(session).toMatchObject({ archived_at: null, archived_by_id: null });
+
+    const archived = await setArchived(key, true, by_id);
+    expect(archived).toEqual({
+      changed: true,
+      session: { ...session, archived_at: expect.stringMatching(/^\d{4}-.*Z$/), archived_by_id: by_id },
+    });
+    expect(await setArchived(key, true)).toEqual({ ...archived, changed: false });
+    expect(await setArchived(key, false)).toEqual({ changed: true, session });
+    expect(await setArchived(key, false)).toEqual({ changed: false, session });
+  });
+
+  it('takes it from lists, unless they ask for it', async () => {
+    const { project_id } = aSession();
+    for (const session_id of ['used', 'away']) await ensure({ project_id, session_id });
+    await setArchived({ project_id, session_id: 'away' }, true);
+
+    expect(await listed(project_id)).toEqual(['used']);
+    expect(await listed(project_id, 'exclude')).toEqual(['used']);
+    expect(await listed(project_id, 'only')).toEqual(['away']);
+    expect((await listed(project_id, 'include')).sort()).toEqual(['away', 'used']);
+  });
+
+  it('finds nothing in another project', async () => {
+    const key = aSession();
+    await ensure(key);
+    await expect(setArchived({ ...key, project_id: randomUUID() }, true)).rejects.toMatchObject({
+      code: 'session_not_found',
+    });
+  });
+});
+
+describe('deleting', () => {
+  const remove = (key: SessionKey, by_id: string = randomUUID()) =>
+    unitOfWork.run((tx) => service.delete(tx, key, by_id));
+
+  it('takes it out, for everybody and every list, and says which generation ended', async () => {
+    const key = aSession();
+    await ensure(key, { name: 'Chat' });
+    expect(await remove(key)).toBe(1);
+    await expect(reader.fetchSession(key)).rejects.toMatchObject({ code: 'session_not_found' });
+    expect((await reader.querySessions(key.project_id, { limit: 5, archived: 'include' })).data).toEqual([]);
+    await expect(remove(key)).rejects.toMatchObject({ code: 'session_not_found' });
+    await expect(remove({ ...key, project_id: randomUUID() })).rejects.toMatchObject({ code: 'session_not_found' });
+  });
+
+  it('lets it be made anew, as the next generation, with nothing of before', async () => {
+    const key = aSession();
+    await ensure(key, { name: 'Before', labels: { a: 'b' } });
+    await unitOfWork.run((tx) => service.setArchived(tx, key, true, randomUUID()));
+    await remove(key);
+
+    const by_id = randomUUID();
+    const made = await ensure(key, {}, by_id);
+
+    expect(made).toMatchObject({ created: true, generation: 2 });
+    expect(made.session).toEqual({
+      session_id: 'chat',
+      name: null,
+      labels: {},
+      created_at: made.session.created_at,
+      updated_at: made.session.created_at,
+      created_by_id: by_id,
+      updated_by_id: by_id,
+      archived_at: null,
+      archived_by_id: null,
+    });
+    expect(await ensure(key)).toEqual({ ...made, created: false });
+  });
+
+  it('lets it be made anew once when many ask at the same time', async () => {
+    const key = aSession();
+    await ensure(key);
+    await remove(key);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ensure(key)));
+    expect(answers.filter(({ created }) => created)).toHaveLength(1);
+    expect(new Set(answers.map(({ generation }) => generation))).toEqual(new Set([2]));
   });
 });

@@ -14,6 +14,7 @@ export { LiveTurns } from './ports/live-turns.port.js';
 export { TurnControl } from './ports/turn-control.port.js';
 export type { AnswerCommand } from './ports/turn-control.port.js';
 export { SessionInteractionsReader } from './session-interactions.reader.js';
+export { SessionInteractionsRepository } from './session-interactions.repository.js';
 export { SessionInteractionsService } from './session-interactions.service.js';
 export {
   DecisionNotOffered,

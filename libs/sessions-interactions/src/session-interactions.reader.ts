@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { decodeCursor, encodeCursor } from '@holdfast/platform-http';
-import { UnitOfWork } from '@holdfast/platform-postgres';
+import { UnitOfWork, type SessionFilter } from '@holdfast/platform-postgres';
 import type { SessionInteractionPage, SessionInteractionQuery } from './dto/session-interaction-query.dto.js';
 import type { SessionInteraction } from './dto/session-interaction.dto.js';
 import { toSessionInteraction } from './session-interaction.mapper.js';
@@ -22,10 +22,14 @@ export class SessionInteractionsReader {
     return toSessionInteraction(row);
   }
 
-  /** Newest first. Errors: cursor_malformed. */
-  async query(project_id: string, query: SessionInteractionQuery): Promise<SessionInteractionPage> {
+  /** Newest first, of the sessions that `isSeen` lets through. Errors: cursor_malformed. */
+  async query(
+    project_id: string,
+    query: SessionInteractionQuery,
+    isSeen?: SessionFilter,
+  ): Promise<SessionInteractionPage> {
     const before = decodeCursor(query.cursor, { id: 'uuid' });
-    const rows = await this.interactions.list(project_id, query, before?.id, query.limit + 1);
+    const rows = await this.interactions.list(project_id, query, before?.id, query.limit + 1, isSeen);
     const page = rows.slice(0, query.limit);
     const last = rows.length > query.limit ? page.at(-1) : undefined;
     return { data: page.map(toSessionInteraction), next_cursor: last ? encodeCursor({ id: last.id }) : null };

@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import { UnitOfWork, type SessionKey, type Transaction, type TurnFence } from '@holdfast/platform-postgres';
+import {
+  bindTo,
+  UnitOfWork,
+  type SessionFilter,
+  type SessionKey,
+  type Transaction,
+  type TurnFence,
+} from '@holdfast/platform-postgres';
 import type { SessionInteractionQuery } from './dto/session-interaction-query.dto.js';
 import type { SessionInteractionRequest } from './dto/session-interaction-request.dto.js';
 import type { InteractionKind } from './dto/session-interaction.dto.js';
@@ -126,13 +133,35 @@ export class SessionInteractionsRepository {
     );
   }
 
+  /** How many questions of a turn nobody has answered. */
+  async countPending(
+    tx: Transaction,
+    { project_id, turn_id }: Pick<TurnFence, 'project_id' | 'turn_id'>,
+  ): Promise<number> {
+    const row = await tx.queryOne<{ count: number }>(
+      `SELECT count(*)::int AS count FROM session_interactions
+        WHERE project_id = $1 AND turn_id = $2 AND status = 'pending'`,
+      [project_id, turn_id],
+    );
+    return row!.count;
+  }
+
+  async deleteSession(tx: Transaction, { project_id, session_id }: SessionKey): Promise<void> {
+    await tx.query(`DELETE FROM session_interactions WHERE project_id = $1 AND session_id = $2`, [
+      project_id,
+      session_id,
+    ]);
+  }
+
   /** Newest first, which is by id: ids are UUIDv7. Before the interaction `beforeId` when given. */
   list(
     project_id: string,
     { session_id, turn_id, status }: Omit<SessionInteractionQuery, 'cursor' | 'limit'>,
     beforeId: string | undefined,
     limit: number,
+    isSeen: SessionFilter = () => 'true',
   ): Promise<InteractionRow[]> {
+    const values: unknown[] = [project_id, session_id, turn_id, status, beforeId, limit];
     return this.unitOfWork.query<InteractionRow>(
       `SELECT * FROM session_interactions
         WHERE project_id = $1
@@ -140,8 +169,9 @@ export class SessionInteractionsRepository {
           AND ($3::uuid IS NULL OR turn_id = $3)
           AND ($4::text IS NULL OR status = $4)
           AND ($5::uuid IS NULL OR id < $5)
+          AND ${isSeen('session_interactions.session_id', bindTo(values))}
         ORDER BY id DESC LIMIT $6`,
-      [project_id, session_id, turn_id, status, beforeId, limit],
+      values,
     );
   }
 }

@@ -125,6 +125,11 @@ export class SessionInteractionsService {
     return cancelled.map(toSessionInteraction);
   }
 
+  /** Forgets what was ever asked in a session. Call with the session's fence locked. */
+  deleteSession(tx: Transaction, session: SessionKey): Promise<void> {
+    return this.interactions.deleteSession(tx, session);
+  }
+
   private async raisedBefore(tx: Transaction, fence: TurnFence, token: string): Promise<InteractionRow> {
     const row = await this.interactions.findByToken(tx, fence, token);
     if (!row) throw new Error(`interaction token "${token}" is taken, yet nobody has it`);

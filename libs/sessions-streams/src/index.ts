@@ -1,3 +1,4 @@
+export { localPool, LOCAL_RUNNER_GONE_SECONDS } from './control/local-pool.rules.js';
 export { RunnerCommandsReader } from './control/runner-commands.reader.js';
 export type { RunnerOffer, RunnerReplica } from './control/runner-replicas.repository.js';
 export { SessionInboxService, WITHDRAWN } from './control/session-inbox.service.js';
@@ -40,6 +41,7 @@ export {
   SessionStreamAgent,
   SessionStreamInvoke,
   SessionStreamInvoked,
+  SessionStreamLocal,
 } from './dto/session-stream-invoke.dto.js';
 export { SessionStreamDetach, SessionStreamDetached } from './dto/session-watcher.dto.js';
 export {
@@ -64,6 +66,7 @@ export {
   SessionLogService,
   controlLogPath,
   isReservedLogPath,
+  isSessionLogPath,
   logUrlPath,
   sessionIdOfLog,
   sessionLogKey,
@@ -77,6 +80,7 @@ export {
   InboxChanged,
   InboxFull,
   NoLiveTurn,
+  NoLocalRunner,
   NotInInbox,
   NotStarted,
   ProjectAtCapacity,
@@ -84,6 +88,7 @@ export {
   ReplicaTaken,
   ReplicaUnknown,
   SessionInUse,
+  SessionNotLocal,
   TurnInInbox,
   TurnNotFound,
   TurnNotLive,
@@ -91,6 +96,6 @@ export {
 export { sessionsStreamsJobs } from './sessions-streams.jobs.js';
 export { sessionsStreamsPersistence } from './persistence.js';
 export { SavedConversations, type SavedConversation } from './ports/saved-conversations.port.js';
-export { TurnMilestones } from './ports/turn-milestones.port.js';
+export { TurnMilestones, type TurnMilestone } from './ports/turn-milestones.port.js';
 export { SessionsStreamsModule } from './sessions-streams.module.js';
 export { DEFAULT_STREAMS_CONFIG, StreamsConfig } from './streams.config.js';

@@ -4,6 +4,7 @@ import { ExtendTurns1794000011000 } from './migrations/1794000011000-extend-turn
 import { TuneLeases1794000012000 } from './migrations/1794000012000-tune-leases.js';
 import { AddFreshStart1794000014000 } from './migrations/1794000014000-add-fresh-start.js';
 import { RecordDrives1794000015000 } from './migrations/1794000015000-record-drives.js';
+import { AddPrivatePools1794000016000 } from './migrations/1794000016000-add-private-pools.js';
 import { NameClaims1794000051000 } from './migrations/1794000051000-name-claims.js';
 
 export const sessionsStreamsPersistence: Persistence = {
@@ -14,6 +15,7 @@ export const sessionsStreamsPersistence: Persistence = {
     TuneLeases1794000012000,
     AddFreshStart1794000014000,
     RecordDrives1794000015000,
+    AddPrivatePools1794000016000,
     NameClaims1794000051000,
   ],
 };

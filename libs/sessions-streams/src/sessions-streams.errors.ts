@@ -115,3 +115,19 @@ export const PromptNotOffered = defineError<{ turn_id: string; status: string }>
     `The prompt of turn "${turn_id}" (${status}) does not wait to be taken by this turn. Leave it alone.`,
   members: ({ status }) => ({ turn_status: status }),
 });
+
+/** `reason` is a sentence. */
+export const NoLocalRunner = defineError<{ reason: string }>({
+  code: 'no_local_runner',
+  kind: 'conflict',
+  title: 'No local runner',
+  detail: ({ reason }) => `${reason} Run it remotely instead.`,
+});
+
+export const SessionNotLocal = defineError<{ session_id: string }>({
+  code: 'session_not_local',
+  kind: 'conflict',
+  title: 'Session not local',
+  detail: ({ session_id }) =>
+    `Session "${session_id}" was not made to run on a machine of this key's. Take a new session, or leave "local" out.`,
+});

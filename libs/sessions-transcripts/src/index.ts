@@ -83,9 +83,15 @@ export type { PositionedEvent } from './projection/session-event.rules.js';
 export { readRedactionRules } from './redaction/own-redaction-rules.js';
 export type { RedactionRule } from './redaction/redaction-rule.js';
 export { TranscriptCursorGone } from './sessions-transcripts.errors.js';
-export { ProjectSessionTranscript, sessionsTranscriptsJobs } from './sessions-transcripts.jobs.js';
+export {
+  ProjectSessionTranscript,
+  RemoveNativeConversations,
+  RemoveSessionRecords,
+  sessionsTranscriptsJobs,
+} from './sessions-transcripts.jobs.js';
 export { SessionsTranscriptsModule } from './sessions-transcripts.module.js';
 export type { TranscriptPorts } from './sessions-transcripts.module.js';
 export { SessionsTranscriptsReader } from './sessions-transcripts.reader.js';
 export { TranscriptProjector } from './transcript-projector.service.js';
 export type { ProjectionStep } from './transcript-projector.service.js';
+export { TranscriptRemoval } from './transcript-removal.service.js';

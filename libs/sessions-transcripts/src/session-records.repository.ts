@@ -95,6 +95,30 @@ export class SessionRecordsRepository {
     );
   }
 
+  /** Removes some of what was projected up to a generation, how far that went last. Returns how many rows. */
+  async deleteRecords(
+    tx: Transaction,
+    { project_id, session_id }: SessionKey,
+    generation: number,
+    limit: number,
+  ): Promise<number> {
+    const rows = await tx.query(
+      `DELETE FROM session_records WHERE ctid = ANY(ARRAY(
+         SELECT ctid FROM session_records WHERE project_id = $1 AND session_id = $2 AND generation <= $3
+          LIMIT $4 FOR UPDATE))
+       RETURNING 1`,
+      [project_id, session_id, generation, limit],
+    );
+    if (rows.length === 0) {
+      await tx.query(`DELETE FROM session_transcripts WHERE project_id = $1 AND session_id = $2 AND generation <= $3`, [
+        project_id,
+        session_id,
+        generation,
+      ]);
+    }
+    return rows.length;
+  }
+
   listRecords({ project_id, session_id }: SessionKey, filter: RecordFilter): Promise<StoredRecord[]> {
     return this.unitOfWork.query<StoredRecord>(
       `SELECT position, turn_id, type, content, started_at, ended_at FROM session_records

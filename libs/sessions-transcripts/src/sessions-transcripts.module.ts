@@ -2,6 +2,7 @@ import { Module, type DynamicModule, type ModuleMetadata, type Type } from '@nes
 import { NativeBlobsReader } from './native/native-blobs.reader.js';
 import { NativeContent } from './native/native-content.js';
 import { NativeConversationsRepository } from './native/native-conversations.repository.js';
+import { NativeRemovalRepository } from './native/native-removal.repository.js';
 import { NativeSavesRepository } from './native/native-saves.repository.js';
 import { NativeSavesService } from './native/native-saves.service.js';
 import { NativeSweeper } from './native/native-sweeper.service.js';
@@ -15,6 +16,7 @@ import { Redactor } from './redaction/redactor.js';
 import { SessionRecordsRepository } from './session-records.repository.js';
 import { SessionsTranscriptsReader } from './sessions-transcripts.reader.js';
 import { TranscriptProjector } from './transcript-projector.service.js';
+import { TranscriptRemoval } from './transcript-removal.service.js';
 
 /** What answers the needs of this domain; made here, with what `imports` export. */
 export interface TranscriptPorts {
@@ -56,6 +58,8 @@ export class SessionsTranscriptsModule {
         NativeBlobsReader,
         NativeContent,
         NativeSweeper,
+        NativeRemovalRepository,
+        TranscriptRemoval,
       ],
       exports: [
         TranscriptProjector,
@@ -64,6 +68,7 @@ export class SessionsTranscriptsModule {
         NativeTranscriptsReader,
         NativeContent,
         NativeSweeper,
+        TranscriptRemoval,
       ],
     };
   }

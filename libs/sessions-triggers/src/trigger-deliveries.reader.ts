@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { decodeCursor, encodeCursor } from '@holdfast/platform-http';
+import type { SessionFilter } from '@holdfast/platform-postgres';
 import type { TriggerDeliveryPage, TriggerDeliveryQuery } from './dto/trigger-delivery-query.dto.js';
 import type { TriggerDelivery } from './dto/trigger-delivery.dto.js';
 import { TriggerDeliveryNotFound } from './sessions-triggers.errors.js';
@@ -18,10 +19,10 @@ export class TriggerDeliveriesReader {
     return toTriggerDelivery(row);
   }
 
-  /** Newest first. Errors: cursor_malformed. */
-  async query(project_id: string, query: TriggerDeliveryQuery): Promise<TriggerDeliveryPage> {
+  /** Newest first, of the sessions that `isSeen` lets through. Errors: cursor_malformed. */
+  async query(project_id: string, query: TriggerDeliveryQuery, isSeen?: SessionFilter): Promise<TriggerDeliveryPage> {
     const before = decodeCursor(query.cursor, { delivery_id: 'uuid' });
-    const rows = await this.deliveries.list(project_id, query, before?.delivery_id, query.limit + 1);
+    const rows = await this.deliveries.list(project_id, query, before?.delivery_id, query.limit + 1, isSeen);
     const page = rows.slice(0, query.limit);
     const last = rows.length > query.limit ? page.at(-1) : undefined;
     return {

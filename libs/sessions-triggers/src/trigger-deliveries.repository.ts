@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { UnitOfWork, type Transaction } from '@holdfast/platform-postgres';
+import { bindTo, UnitOfWork, type SessionKey, type Transaction, type SessionFilter } from '@holdfast/platform-postgres';
 import type { TriggerDeliveryQuery } from './dto/trigger-delivery-query.dto.js';
 import type { TriggerDeliveryStatus, TriggerSource } from './trigger-delivery.rules.js';
 
@@ -53,6 +53,13 @@ export class TriggerDeliveriesRepository {
     );
   }
 
+  async deleteSession(tx: Transaction, { project_id, session_id }: SessionKey): Promise<void> {
+    await tx.query(`DELETE FROM trigger_deliveries WHERE project_id = $1 AND session_id = $2`, [
+      project_id,
+      session_id,
+    ]);
+  }
+
   /** Deletes up to `limit` that were closed more than `days` ago; returns how many. */
   async prune(tx: Transaction, days: number, limit: number): Promise<number> {
     const rows = await tx.query(
@@ -78,13 +85,23 @@ export class TriggerDeliveriesRepository {
     { session_id, turn_id, status }: Pick<TriggerDeliveryQuery, 'session_id' | 'turn_id' | 'status'>,
     beforeId: string | undefined,
     limit: number,
+    isSeen: SessionFilter = () => 'true',
   ): Promise<TriggerDeliveryRow[]> {
+    const values: unknown[] = [
+      project_id,
+      session_id ?? null,
+      turn_id ?? null,
+      status ?? null,
+      beforeId ?? null,
+      limit,
+    ];
     return this.unitOfWork.query<TriggerDeliveryRow>(
       `SELECT * FROM trigger_deliveries
         WHERE project_id = $1 AND ($2::text IS NULL OR session_id = $2) AND ($3::uuid IS NULL OR turn_id = $3)
           AND ($4::text IS NULL OR status = $4) AND ($5::uuid IS NULL OR delivery_id < $5)
+          AND ${isSeen('trigger_deliveries.session_id', bindTo(values))}
         ORDER BY delivery_id DESC LIMIT $6`,
-      [project_id, session_id ?? null, turn_id ?? null, status ?? null, beforeId ?? null, limit],
+      values,
     );
   }
 }

@@ -33,6 +33,11 @@ export class TriggerDeliveriesService {
     });
   }
 
+  /** Forgets the deliveries of a session whose turns are gone: one that comes late finds no turn. */
+  deleteSession(tx: Transaction, session: SessionKey): Promise<void> {
+    return this.deliveries.deleteSession(tx, session);
+  }
+
   /** Forgets up to `limit` deliveries that were closed more than `days` ago; returns how many. */
   prune(days: number, limit: number): Promise<number> {
     return this.unitOfWork.run((tx) => this.deliveries.prune(tx, days, limit));

@@ -1,12 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { Transaction } from '@holdfast/platform-postgres';
-import { LogUnavailable, StreamNotFound } from '../durable-streams.errors.js';
+import { LogUnavailable, StreamDeleted, StreamNotFound } from '../durable-streams.errors.js';
 import { LogHub } from '../live/log-hub.js';
 import { LogRepository } from '../log.repository.js';
 import { judgeGroup, type JudgedGroup } from './append-group.js';
 import { AppendQueue } from './append-queue.js';
 import { KnownLogs } from './known-logs.js';
 import { keyed, type AppendOutcome, type LogAppend } from './log-append.js';
+
+/** How an append is refused to a log that is not there. */
+const GONE = [StreamNotFound.code, StreamDeleted.code];
 
 /**
  * The two doors of the log: `append` commits by itself, in groups; `appendWithin` joins the transaction that makes a
@@ -46,7 +49,7 @@ export class LogService {
     const judged = judgeGroup(group, await this.logs.lock(tx, group));
     for (const [index, outcome] of judged.outcomes.entries()) {
       if (outcome.kind !== 'refused') continue;
-      const isLeftOut = appends[index]!.if_present && outcome.error.code === StreamNotFound.code;
+      const isLeftOut = appends[index]!.if_present && GONE.includes(outcome.error.code);
       if (!isLeftOut) throw outcome.error;
     }
     const results = judged.changes.heads.length ? await this.repository.write(judged.changes, tx) : [];

@@ -9,22 +9,22 @@ import type { NewLog } from './log-create.rules.js';
 export class LogLifecycleRepository {
   constructor(private readonly logs: LogRepository) {}
 
-  /** The new log's id; undefined when there is one at the path. `projected`: a transcript is made of it. */
+  /** The new log's id; undefined when there is one at the path. `projected`: a transcript is made of it; `unlisted`: patterns never match it. */
   async insert(
     tx: Transaction,
     { project_id, path }: LogKey,
     log: NewLog,
-    projected: boolean,
+    { projected, unlisted }: { projected: boolean; unlisted: boolean },
   ): Promise<number | undefined> {
     const { lifetime } = log;
     const row = await tx.queryOne<{ id: number }>(
       `WITH new AS (SELECT nextval(pg_get_serial_sequence('log_streams', 'id')) AS id)
        INSERT INTO log_streams (project_id, path, id, generation, content_type, tail, first, ttl_seconds, expires_at,
                                 source_id, source_path, fork_anchor, fork_at, lineage_ids, lineage_ends,
-                                lineage_generations, projected)
+                                lineage_generations, projected, unlisted)
        SELECT $1, $2, new.id, coalesce($3::bigint, new.id), $4, $5, $6, $7::bigint,
               CASE WHEN $7::bigint IS NULL THEN $8::timestamptz ELSE now() + log_idle_time($7::bigint) END,
-              $9, $10, $11, $12, $13, $14, $15, $16
+              $9, $10, $11, $12, $13, $14, $15, $16, $17
          FROM new
        ON CONFLICT (project_id, path) DO NOTHING RETURNING id`,
       [
@@ -44,6 +44,7 @@ export class LogLifecycleRepository {
         log.lineage_ends,
         log.lineage_generations,
         projected ? 0 : null,
+        unlisted,
       ],
     );
     return row?.id;
@@ -60,6 +61,16 @@ export class LogLifecycleRepository {
       `UPDATE log_streams SET subscribed = true, version = version + 1 WHERE project_id = $1 AND id = $2`,
       [project_id, id],
     );
+  }
+
+  /** The log's id; undefined when there is none. */
+  async setUnlisted(tx: Transaction, { project_id, path }: LogKey): Promise<number | undefined> {
+    const row = await tx.queryOne<{ id: number }>(
+      `UPDATE log_streams SET unlisted = true, version = version + 1
+        WHERE project_id = $1 AND path = $2 AND deleted_at IS NULL RETURNING id`,
+      [project_id, path],
+    );
+    return row?.id;
   }
 
   /** The logs and those they were forked from, however far back, locked in id order against everybody. */

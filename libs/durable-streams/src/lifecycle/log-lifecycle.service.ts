@@ -42,17 +42,26 @@ export class LogLifecycle {
     });
   }
 
-  /** An empty log of JSON in the transaction that needs it, unless there is one. */
+  /** An empty log of JSON in the transaction that needs it, unless there is one. `unlisted`: see `unlistWithin`. */
   async createWithin(
     tx: Transaction,
     key: LogKey,
-    { generation, projected }: { generation: number; projected: boolean },
+    { generation, projected, unlisted = false }: { generation: number; projected: boolean; unlisted?: boolean },
   ): Promise<void> {
     const log = {
       ...newLog({ ...key, content_type: 'application/json', closed: false, body: Buffer.alloc(0) }),
       generation,
     };
-    await this.insert(tx, key, log, projected);
+    await this.insert(tx, key, log, { projected, unlisted });
+  }
+
+  /**
+   * Keeps the log from all patterns of subscriptions, also from those which matched it, and from those which named it
+   * before. Whoever names it from now on is told of it. Call in the transaction that makes the log.
+   */
+  async unlistWithin(tx: Transaction, key: LogKey): Promise<void> {
+    const id = await this.repository.setUnlisted(tx, key);
+    if (id !== undefined) await this.links.unlinkAll(tx, { ...key, id });
   }
 
   /**
@@ -60,13 +69,16 @@ export class LogLifecycle {
    * Errors: stream_not_found, stream_deleted.
    */
   async delete(key: LogKey): Promise<void> {
-    await this.unitOfWork.run(async (tx) => {
-      const head = await this.logs.headWithin(tx, key);
-      if (head?.state === 'live' && (await this.remove(tx, head))) return;
-      // As it is now: somebody else may have been first.
-      const left = await this.logs.headWithin(tx, key);
-      throw left?.state === 'deleted' ? StreamDeleted({ path: key.path }) : StreamNotFound({ path: key.path });
-    });
+    await this.unitOfWork.run((tx) => this.deleteWithin(tx, key));
+  }
+
+  /** The same in the transaction of the caller. Logs are locked last, so call it where `lastly` does. */
+  async deleteWithin(tx: Transaction, key: LogKey): Promise<void> {
+    const head = await this.logs.headWithin(tx, key);
+    if (head?.state === 'live' && (await this.remove(tx, head))) return;
+    // As it is now: somebody else may have been first.
+    const left = await this.logs.headWithin(tx, key);
+    throw left?.state === 'deleted' ? StreamDeleted({ path: key.path }) : StreamNotFound({ path: key.path });
   }
 
   /** In the transaction of the caller. False when somebody else was first. */
@@ -129,7 +141,7 @@ export class LogLifecycle {
   /** Puts the log at its path, where an expired one makes room that was not swept yet. A live one stays, and is given back. */
   private async takePath(tx: Transaction, create: LogCreate, log: NewLog): Promise<LogHead | undefined> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      if (await this.insert(tx, create, log, false)) return undefined;
+      if (await this.insert(tx, create, log, { projected: false, unlisted: false })) return undefined;
       const existing = await this.logs.headWithin(tx, create);
       if (existing?.state === 'live') return existing;
       if (existing?.state === 'deleted') throw StreamPathBlocked({ path: create.path });
@@ -138,8 +150,13 @@ export class LogLifecycle {
     throw LogUnavailable();
   }
 
-  private async insert(tx: Transaction, key: LogKey, log: NewLog, projected: boolean): Promise<boolean> {
-    const id = await this.repository.insert(tx, key, log, projected);
+  private async insert(
+    tx: Transaction,
+    key: LogKey,
+    log: NewLog,
+    kind: { projected: boolean; unlisted: boolean },
+  ): Promise<boolean> {
+    const id = await this.repository.insert(tx, key, log, kind);
     if (id === undefined) return false;
     if (await this.links.linkNew(tx, { ...key, id })) await this.repository.setSubscribed(tx, { ...key, id });
     return true;

@@ -36,14 +36,15 @@ export class SubscriptionLinks {
     // A statement of its own: it must see what was committed while the lock was waited for.
     const row = await tx.queryOne<{ subscribed: boolean }>(
       `WITH log AS (
-         SELECT id, tail FROM log_streams WHERE project_id = $1 AND path = $2 AND id = $3
+         SELECT id, tail, unlisted FROM log_streams WHERE project_id = $1 AND path = $2 AND id = $3
        ), awaited AS (
          UPDATE log_subscription_links l SET log_id = log.id, acked = log.tail, pending = false
            FROM log WHERE l.project_id = $1 AND l.path = $2 AND l.log_id IS NULL RETURNING 1
        ), matched AS (
          INSERT INTO log_subscription_links (project_id, subscription, path, log_id, acked, explicit, glob)
          SELECT b.project_id, b.number, $2, log.id, log.tail, false, true FROM log, log_subscriptions b
-          WHERE b.project_id = $1 AND $2 ~ b.pattern_regex AND b.wake_stream IS DISTINCT FROM $2
+          WHERE b.project_id = $1 AND NOT log.unlisted
+            AND $2 ~ b.pattern_regex AND b.wake_stream IS DISTINCT FROM $2
          ON CONFLICT DO NOTHING RETURNING 1
        )
        SELECT EXISTS (SELECT FROM awaited) OR EXISTS (SELECT FROM matched) AS subscribed`,
@@ -63,6 +64,11 @@ export class SubscriptionLinks {
     );
   }
 
+  /** For a log that is unlisted from now on, which those who named it did not know. Its links are made anew, by name. */
+  async unlinkAll(tx: Transaction, { project_id, id }: { project_id: string; id: number }): Promise<void> {
+    await tx.query(`DELETE FROM log_subscription_links WHERE project_id = $1 AND log_id = $2`, [project_id, id]);
+  }
+
   /** For whoever changes what a subscription is linked to: until the transaction ends, no log of the project is made. */
   async lockProject(tx: Transaction, project_id: string): Promise<void> {
     await tx.query(`SELECT pg_advisory_xact_lock($1, hashtext($2))`, [LINK_LOCK, project_id]);
@@ -71,7 +77,8 @@ export class SubscriptionLinks {
   /** Links what the pattern matches now, each log at its tail. Errors: too_many_subscribed_streams. */
   async linkMatching(tx: Transaction, linking: Linking): Promise<void> {
     const logs = await tx.query<{ id: number }>(
-      `SELECT id FROM log_streams WHERE project_id = $1 AND path ~ $2 AND path IS DISTINCT FROM $3 AND ${IS_LIVE} LIMIT $4`,
+      `SELECT id FROM log_streams WHERE project_id = $1 AND path ~ $2 AND path IS DISTINCT FROM $3
+          AND NOT unlisted AND ${IS_LIVE} LIMIT $4`,
       [linking.project_id, linking.pattern_regex, linking.wake_stream, MAX_MATCHED_STREAMS + 1],
     );
     if (logs.length > MAX_MATCHED_STREAMS) throw TooManySubscribedStreams({ limit: MAX_MATCHED_STREAMS });
@@ -112,15 +119,20 @@ export class SubscriptionLinks {
     await tx.query(
       `WITH removed AS (
          DELETE FROM log_subscription_links
-          WHERE project_id = $1 AND subscription = $2 AND path = $3 AND explicit AND NOT (glob AND log_id IS NOT NULL))
+          WHERE project_id = $1 AND subscription = $2 AND path = $3 AND explicit AND NOT (${IS_MATCHED}))
        UPDATE log_subscription_links SET explicit = false
-        WHERE project_id = $1 AND subscription = $2 AND path = $3 AND explicit AND glob AND log_id IS NOT NULL`,
+        WHERE project_id = $1 AND subscription = $2 AND path = $3 AND explicit AND ${IS_MATCHED}`,
       [project_id, number, path],
     );
   }
 }
 
 const IS_LIVE = `deleted_at IS NULL AND (expires_at IS NULL OR expires_at > now())`;
+
+/** Of a link whose path matches the pattern, whether that counts for the log that stands there. */
+const IS_MATCHED = `glob AND EXISTS (
+            SELECT FROM log_streams s
+             WHERE s.project_id = log_subscription_links.project_id AND s.id = log_id AND NOT s.unlisted)`;
 
 /**
  * The logs `$2` of project `$1`, locked in the order of their ids and at the tails that they have then: whoever appends

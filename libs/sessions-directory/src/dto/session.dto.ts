@@ -26,4 +26,15 @@ export class Session {
 
   @ApiProperty({ format: 'uuid', description: 'Principal that last changed its name or labels.' })
   updated_by_id!: string;
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    nullable: true,
+    description: 'Since when it takes nothing new; null while it is in use.',
+  })
+  archived_at!: string | null;
+
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: 'Principal that put it away.' })
+  archived_by_id!: string | null;
 }

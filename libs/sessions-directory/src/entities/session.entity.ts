@@ -15,4 +15,6 @@ export class SessionEntity implements SessionKey {
   @Column('uuid') created_by_id!: string;
   @Column('uuid') updated_by_id!: string;
   @Column('uuid', { nullable: true }) deleted_by_id!: string | null;
+  @Column({ type: 'timestamptz', precision: 3, nullable: true }) archived_at!: Date | null;
+  @Column('uuid', { nullable: true }) archived_by_id!: string | null;
 }

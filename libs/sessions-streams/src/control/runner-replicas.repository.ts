@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork, type Transaction } from '@holdfast/platform-postgres';
 import { controlLogPath } from '../log/session-log.service.js';
+import { localPool } from './local-pool.rules.js';
 
 /** One incarnation of a runner, as the key that registered it: another key cannot act as it. */
 export interface RunnerReplica {
@@ -13,11 +14,16 @@ export interface RunnerReplica {
 export interface RunnerOffer {
   /** Pools whose turns it takes. */
   pools: string[];
+  /** The pool of its machine alone, whose turns it takes as well. */
+  private_pool?: string;
   /** `key=value`; it takes only turns that ask for nothing else. */
   labels: string[];
   /** Most turns that it owns at a time. */
   capacity: number;
 }
+
+/** Where a replica looks for turns, its machine's own pool among them, and what it has. */
+export type RunnerPlaces = Pick<RunnerOffer, 'pools' | 'labels'>;
 
 /** The SQL of runners. */
 @Injectable()
@@ -25,15 +31,20 @@ export class RunnerReplicasRepository {
   constructor(private readonly unitOfWork: UnitOfWork) {}
 
   /** False when another key registered the replica. */
-  async register(tx: Transaction, runner: RunnerReplica, { pools, labels, capacity }: RunnerOffer): Promise<boolean> {
+  async register(
+    tx: Transaction,
+    runner: RunnerReplica,
+    { pools, private_pool, labels, capacity }: RunnerOffer,
+  ): Promise<boolean> {
     const rows = await tx.query(
-      `INSERT INTO runner_replicas AS r (project_id, replica_id, key_id, pools, labels, capacity)
-       VALUES ($1, $2, $3, $4, $5, $6)
+      `INSERT INTO runner_replicas AS r (project_id, replica_id, key_id, pools, labels, capacity, private_pool)
+       VALUES ($1, $2, $3, $4, $5, $6, $7)
        ON CONFLICT (project_id, replica_id) DO UPDATE
-          SET pools = excluded.pools, labels = excluded.labels, capacity = excluded.capacity, seen_at = now()
+          SET pools = excluded.pools, labels = excluded.labels, capacity = excluded.capacity,
+              private_pool = excluded.private_pool, seen_at = now()
         WHERE r.key_id = excluded.key_id
        RETURNING r.replica_id`,
-      [runner.project_id, runner.replica_id, runner.key_id, pools, labels, capacity],
+      [runner.project_id, runner.replica_id, runner.key_id, pools, labels, capacity, private_pool ?? null],
     );
     return rows.length > 0;
   }
@@ -45,7 +56,7 @@ export class RunnerReplicasRepository {
        VALUES ($1, $2, $3, '{}', '{}', 1)
        ON CONFLICT (project_id, replica_id) DO UPDATE
           SET key_id = excluded.key_id, pools = excluded.pools, labels = excluded.labels,
-              capacity = excluded.capacity, seen_at = now()`,
+              capacity = excluded.capacity, private_pool = NULL, seen_at = now()`,
       [project_id, replica_id, key_id],
     );
   }
@@ -54,14 +65,27 @@ export class RunnerReplicasRepository {
    * What the replica takes; undefined when this key registered no such replica. Marks it as seen, so that one that
    * claims and finds nothing is not forgotten.
    */
-  offer({ project_id, replica_id, key_id }: RunnerReplica): Promise<RunnerOffer | undefined> {
-    return this.unitOfWork.queryOne<RunnerOffer>(
+  async offer({ project_id, replica_id, key_id }: RunnerReplica): Promise<RunnerPlaces | undefined> {
+    const row = await this.unitOfWork.queryOne<{ pools: string[]; private_pool: string | null; labels: string[] }>(
       `WITH seen AS (
          UPDATE runner_replicas SET seen_at = now()
           WHERE project_id = $1 AND replica_id = $2 AND key_id = $3 AND seen_at < now() - interval '1 minute')
-       SELECT pools, labels, capacity FROM runner_replicas WHERE project_id = $1 AND replica_id = $2 AND key_id = $3`,
+       SELECT pools, private_pool, labels FROM runner_replicas
+        WHERE project_id = $1 AND replica_id = $2 AND key_id = $3`,
       [project_id, replica_id, key_id],
     );
+    if (!row) return undefined;
+    const { pools, private_pool, labels } = row;
+    return { pools: private_pool === null ? pools : [...pools, localPool(private_pool)], labels };
+  }
+
+  /** The private pool of the machine that a replica is on; undefined where it has none. */
+  async privatePool(tx: Transaction, project_id: string, replica_id: string): Promise<string | undefined> {
+    const row = await tx.queryOne<{ private_pool: string | null }>(
+      `SELECT private_pool FROM runner_replicas WHERE project_id = $1 AND replica_id = $2`,
+      [project_id, replica_id],
+    );
+    return row?.private_pool ?? undefined;
   }
 
   /**

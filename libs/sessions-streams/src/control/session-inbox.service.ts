@@ -112,7 +112,7 @@ export class SessionInboxService {
 
   private async add(tx: Transaction, start: TurnStart, place: InboxPlace, position: number): Promise<TurnRow> {
     const entry = await this.inbox.insert(tx, { ...start, turn_id: uuidv7() }, place);
-    await this.milestones.reached(tx, entry);
+    await this.milestones.reached(tx, entry, 'made');
     this.log.appendWithin(tx, entry, {
       type: 'turn.inbox',
       turn_id: entry.turn_id,

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { formatOffset, LogRepository, type LogHead } from '@holdfast/durable-streams';
 import { decodeCursor, encodeCursor } from '@holdfast/platform-http';
-import { SessionNotFound, type SessionKey } from '@holdfast/platform-postgres';
+import { SessionNotFound, type SessionFilter, type SessionKey } from '@holdfast/platform-postgres';
 import type { SessionInboxPage, SessionInboxQuery } from '../dto/session-inbox.dto.js';
 import type { SessionStreamInvoked } from '../dto/session-stream-invoke.dto.js';
 import type { SessionStreamPage, SessionStreamQuery } from '../dto/session-stream-query.dto.js';
@@ -42,11 +42,15 @@ export class SessionStreamsReader {
     return toLiveness(stream);
   }
 
-  /** By session id. Errors: cursor_malformed. */
-  async queryStreams(project_id: string, query: SessionStreamQuery): Promise<SessionStreamPage> {
+  /** By session id, of those that `isSeen` lets through. Errors: cursor_malformed. */
+  async queryStreams(
+    project_id: string,
+    query: SessionStreamQuery,
+    isSeen?: SessionFilter,
+  ): Promise<SessionStreamPage> {
     const { status, session_ids, limit } = query;
     const after = decodeCursor(query.cursor, { session_id: 'string' })?.session_id;
-    const rows = await this.streams.list(project_id, { status, session_ids, after, limit: limit + 1 });
+    const rows = await this.streams.list(project_id, { status, session_ids, after, limit: limit + 1, isSeen });
     const page = rows.slice(0, limit);
     const heads = await this.logs.heads(page.map(sessionLogKey));
     const byPath = new Map(heads.map((head) => [head.path, head]));

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { UnitOfWork, type SessionKey } from '@holdfast/platform-postgres';
+import { bindTo, UnitOfWork, type SessionFilter, type SessionKey } from '@holdfast/platform-postgres';
 import type { SessionStatus } from '../dto/session-stream.dto.js';
 import { LIVE, type StreamRow } from './session-turns.repository.js';
 
@@ -16,6 +16,8 @@ export interface StreamFilter {
   session_ids: string[] | undefined;
   after: string | undefined;
   limit: number;
+  /** Which sessions are answered; all where it is absent. */
+  isSeen?: SessionFilter;
 }
 
 const FACTS = `s.*, coalesce(t.status, 'idle') AS status, coalesce(s.lease_until > now(), false) AS alive,
@@ -27,19 +29,19 @@ const SELECT = `
     FROM session_streams s
     LEFT JOIN session_turns t ON t.project_id = s.project_id AND t.turn_id = s.current_turn_id`;
 
-const LIST = `${SELECT}
+const list = (isSeen: string) => `${SELECT}
    WHERE s.project_id = $1 AND s.session_id > $2
      AND ($3::text[] IS NULL OR s.session_id = ANY($3))
-     AND ($4::text[] IS NULL OR coalesce(t.status, 'idle') = ANY($4))
+     AND ($4::text[] IS NULL OR coalesce(t.status, 'idle') = ANY($4)) AND ${isSeen}
    ORDER BY s.session_id LIMIT $5`;
 
 /** By way of the index of live turns, of which a project has few: its idle sessions may be very many. */
-const LIST_LIVE = `
+const listLive = (isSeen: string) => `
   SELECT ${FACTS}
     FROM session_turns t
     JOIN session_streams s ON s.project_id = t.project_id AND s.session_id = t.session_id AND s.current_turn_id = t.turn_id
    WHERE t.project_id = $1 AND t.session_id > $2 AND t.${LIVE}
-     AND ($3::text[] IS NULL OR t.session_id = ANY($3)) AND t.status = ANY($4)
+     AND ($3::text[] IS NULL OR t.session_id = ANY($3)) AND t.status = ANY($4) AND ${isSeen}
    ORDER BY t.session_id LIMIT $5`;
 
 /** Reads streams with their live facts, by the database's clock. */
@@ -55,9 +57,13 @@ export class SessionStreamsRepository {
   }
 
   /** By session id. */
-  list(project_id: string, { status, session_ids, after, limit }: StreamFilter): Promise<LiveStreamRow[]> {
-    const values = [project_id, after ?? '', session_ids ?? null, status ?? null, limit];
-    if (status && !status.includes('idle')) return this.unitOfWork.query<LiveStreamRow>(LIST_LIVE, values);
-    return this.unitOfWork.query<LiveStreamRow>(LIST, values);
+  list(
+    project_id: string,
+    { status, session_ids, after, limit, isSeen = () => 'true' }: StreamFilter,
+  ): Promise<LiveStreamRow[]> {
+    const values: unknown[] = [project_id, after ?? '', session_ids ?? null, status ?? null, limit];
+    const seen = isSeen('s.session_id', bindTo(values));
+    const isOfLive = status && !status.includes('idle');
+    return this.unitOfWork.query<LiveStreamRow>(isOfLive ? listLive(seen) : list(seen), values);
   }
 }

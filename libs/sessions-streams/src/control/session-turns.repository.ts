@@ -95,6 +95,9 @@ export interface StreamRow extends SessionKey {
 /** The last turn before another one that told its agent's id of the conversation. */
 export type TurnBefore = Pick<TurnRow, 'harness' | 'agent_name'> & { agent_session_id: string; started_at: Date };
 
+/** What a session's newest turn is to the next one. */
+export type LastRun = Pick<TurnRow, 'agent_name' | 'pool'>;
+
 /** A turn that began the session's conversation anew. */
 export type FreshStart = Pick<TurnRow, 'turn_id'> & { started_at: Date };
 
@@ -144,6 +147,12 @@ export class SessionTurnsRepository {
       project_id,
       session_id,
     ]);
+  }
+
+  /** The stream, and the turns of the session: those that waited too. */
+  async deleteSession(tx: Transaction, { project_id, session_id }: SessionKey): Promise<void> {
+    await tx.query(`DELETE FROM session_turns WHERE project_id = $1 AND session_id = $2`, [project_id, session_id]);
+    await tx.query(`DELETE FROM session_streams WHERE project_id = $1 AND session_id = $2`, [project_id, session_id]);
   }
 
   /** Makes the session's live turn. */
@@ -254,9 +263,19 @@ export class SessionTurnsRepository {
     );
   }
 
-  async lastAgent(tx: Transaction, { project_id, session_id }: SessionKey): Promise<{ name: string } | undefined> {
-    return tx.queryOne<{ name: string }>(
-      `SELECT agent_name AS name FROM session_turns
+  /** What the session's newest turn that went in line ran, and who could take it. */
+  lastRun(tx: Transaction, { project_id, session_id }: SessionKey): Promise<LastRun | undefined> {
+    return tx.queryOne<LastRun>(
+      `SELECT agent_name, pool FROM session_turns
+        WHERE project_id = $1 AND session_id = $2 AND turn_index IS NOT NULL ORDER BY turn_index DESC LIMIT 1`,
+      [project_id, session_id],
+    );
+  }
+
+  /** The last turn that went in line. */
+  newestTurn(tx: Transaction, { project_id, session_id }: SessionKey): Promise<TurnRow | undefined> {
+    return tx.queryOne<TurnRow>(
+      `SELECT * FROM session_turns
         WHERE project_id = $1 AND session_id = $2 AND turn_index IS NOT NULL ORDER BY turn_index DESC LIMIT 1`,
       [project_id, session_id],
     );

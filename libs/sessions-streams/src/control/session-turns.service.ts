@@ -11,6 +11,8 @@ import { SessionLogService } from '../log/session-log.service.js';
 import { ProjectAtCapacity, TurnNotFound, TurnNotLive } from '../sessions-streams.errors.js';
 import { TurnMilestones } from '../ports/turn-milestones.port.js';
 import { StreamsConfig } from '../streams.config.js';
+import { privatePoolOf } from './local-pool.rules.js';
+import { RunnerReplicasRepository } from './runner-replicas.repository.js';
 import { isLive, outcomeOf, transition } from './session-turn.rules.js';
 import {
   SessionTurnsRepository,
@@ -51,6 +53,7 @@ export class SessionTurnsService {
   constructor(
     private readonly turns: SessionTurnsRepository,
     private readonly slots: TurnSlotsRepository,
+    private readonly replicas: RunnerReplicasRepository,
     private readonly watchers: SessionWatchersService,
     private readonly fences: SessionFences,
     private readonly log: SessionLogService,
@@ -66,9 +69,23 @@ export class SessionTurnsService {
     this.log.appendWithin(tx, session, { type: 'session.created', turn_id: null, data: { name } });
   }
 
-  /** What the session's newest turn ran, if it had one. */
-  lastAgent(tx: Transaction, session: SessionKey): Promise<{ name: string } | undefined> {
-    return this.turns.lastAgent(tx, session);
+  /** Removes the stream, the turns and the log of a session in which no turn is live. */
+  async deleteSession(tx: Transaction, session: SessionKey, by_id: string): Promise<void> {
+    await this.turns.deleteSession(tx, session);
+    // For who watches now: nobody can read it afterwards.
+    this.log.appendWithin(tx, session, { type: 'session.deleted', turn_id: null, data: { by_id } });
+    this.log.deleteSessionLog(tx, session);
+  }
+
+  /** What the session's newest turn ran, and the private pool of the machine that it was for, if it was for one. */
+  async lastRun(tx: Transaction, session: SessionKey): Promise<{ agent?: { name: string }; private_pool?: string }> {
+    const last = await this.turns.lastRun(tx, session);
+    return last ? { agent: { name: last.agent_name }, private_pool: privatePoolOf(last.pool) } : {};
+  }
+
+  /** The private pool of the machine on which a turn runs; undefined where nobody runs it, or its runner has none. */
+  async privatePoolOf(tx: Transaction, { project_id, replica_id }: TurnRow): Promise<string | undefined> {
+    return replica_id === null ? undefined : this.replicas.privatePool(tx, project_id, replica_id);
   }
 
   /** The last turn that began the session's conversation anew, if one did. */
@@ -95,7 +112,7 @@ export class SessionTurnsService {
 
   private async makeLive(tx: Transaction, start: TurnStart): Promise<TurnRow> {
     const turn = await this.turns.insertTurn(tx, { ...start, turn_id: uuidv7() });
-    await this.milestones.reached(tx, turn);
+    await this.milestones.reached(tx, turn, 'made');
     await this.enterLine(tx, turn);
     return turn;
   }
@@ -104,6 +121,7 @@ export class SessionTurnsService {
   async promote(tx: Transaction, entry: TurnRow): Promise<TurnRow> {
     await this.slots.take(tx, entry);
     const turn = await this.turns.promoteTurn(tx, entry);
+    await this.milestones.reached(tx, turn, 'promoted');
     await this.enterLine(tx, turn);
     return turn;
   }
@@ -157,7 +175,7 @@ export class SessionTurnsService {
     const wasLive = isLive(turn.status);
     const status = outcomeOf(turn, end.status);
     const ended = await this.turns.endTurn(tx, turn, { ...end, status });
-    await this.milestones.reached(tx, ended);
+    await this.milestones.reached(tx, ended, 'ended');
     if (wasLive) await this.slots.release(tx, turn);
     this.log.appendWithin(
       tx,

@@ -66,8 +66,7 @@ export class TurnBeatsService {
             turn_id: beat.turn_id,
             data: { agent_session_id: agent_session_id ?? null, drive: turn.drive, approvals: turn.approvals },
           });
-          // A service has accepted the turn only now; a runner has had it since its claim.
-          if (turn.push_url !== null) await this.milestones.reached(tx, turn);
+          await this.milestones.reached(tx, { ...turn, status: 'running' }, 'running');
         } else if (agent_session_id !== undefined) {
           await this.leases.noteAgentSession(tx, beat, agent_session_id);
         }

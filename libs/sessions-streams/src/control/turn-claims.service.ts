@@ -6,7 +6,12 @@ import { SavedConversations } from '../ports/saved-conversations.port.js';
 import { TurnMilestones } from '../ports/turn-milestones.port.js';
 import { ReplicaTaken, ReplicaUnknown } from '../sessions-streams.errors.js';
 import { StreamsConfig } from '../streams.config.js';
-import { RunnerReplicasRepository, type RunnerOffer, type RunnerReplica } from './runner-replicas.repository.js';
+import {
+  RunnerReplicasRepository,
+  type RunnerOffer,
+  type RunnerPlaces,
+  type RunnerReplica,
+} from './runner-replicas.repository.js';
 import { isOfSameProgram, resumedConversation, type ResumedConversation } from './resumption.rules.js';
 import { transition } from './session-turn.rules.js';
 import { SessionTurnsRepository, type TurnRow } from './session-turns.repository.js';
@@ -122,7 +127,7 @@ export class TurnClaimsService {
 
   private async claimNew(
     runner: NamedClaim,
-    offer: RunnerOffer,
+    offer: RunnerPlaces,
     capacity: number,
     waitSeconds: number,
     signal: AbortSignal,
@@ -160,7 +165,7 @@ export class TurnClaimsService {
 
   private async gather(
     runner: NamedClaim,
-    offer: RunnerOffer,
+    offer: RunnerPlaces,
     capacity: number,
     signal: AbortSignal,
   ): Promise<Gathered> {
@@ -215,7 +220,7 @@ export class TurnClaimsService {
       { type: 'turn.starting', turn_id: turn.turn_id, data: { attempt: turn.attempt, epoch, replica_id } },
       { writer: { epoch, turn_id: turn.turn_id } },
     );
-    await this.milestones.reached(tx, turn);
+    await this.milestones.reached(tx, turn, 'owned');
     return this.withHistory(tx, turn, epoch);
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SessionFences, StaleEpoch, type Transaction, type TurnFence } from '@holdfast/platform-postgres';
 import { SessionLogService } from '../log/session-log.service.js';
+import { TurnMilestones } from '../ports/turn-milestones.port.js';
 import { TurnNotFound } from '../sessions-streams.errors.js';
 import { afterLostOwner, isLive, transition } from './session-turn.rules.js';
 import { SessionTurnsRepository, type TurnEnd, type TurnRow } from './session-turns.repository.js';
@@ -22,6 +23,7 @@ export class TurnHandOverService {
     private readonly leases: TurnLeasesRepository,
     private readonly log: SessionLogService,
     private readonly line: TurnLine,
+    private readonly milestones: TurnMilestones,
   ) {}
 
   /**
@@ -58,6 +60,7 @@ export class TurnHandOverService {
       { writer: null },
     );
     const queued = await this.leases.requeueTurn(tx, next, fence.epoch);
+    await this.milestones.reached(tx, queued, 'requeued');
     await this.line.announce(tx, queued);
     return { turn: queued, outcome: 'queued' };
   }

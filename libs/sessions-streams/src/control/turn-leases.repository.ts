@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { UnitOfWork, type SessionKey, type Transaction, type TurnFence } from '@holdfast/platform-postgres';
+import { LOCAL_PREFIX, LOCAL_RUNNER_GONE_SECONDS } from './local-pool.rules.js';
 import type { RunnerReplica } from './runner-replicas.repository.js';
 import { LIVE, type TurnRow } from './session-turns.repository.js';
 
@@ -75,6 +76,13 @@ const RENEW = `
          array_agg(place) FILTER (WHERE changed) AS changed,
          array_agg(place) FILTER (WHERE credential_due) AS credential_due
     FROM owned`;
+
+/** Of a turn `t`: it has been in line for a machine while no runner was heard of there, for as long as may be. */
+const UNREACHABLE = `t.status = 'queued' AND t.pool LIKE '${LOCAL_PREFIX}%'
+  AND t.created_at < now() - interval '${LOCAL_RUNNER_GONE_SECONDS} seconds'
+  AND NOT EXISTS (SELECT FROM runner_replicas r
+                   WHERE r.project_id = t.project_id AND '${LOCAL_PREFIX}' || r.private_pool = t.pool
+                     AND r.seen_at > now() - interval '${LOCAL_RUNNER_GONE_SECONDS} seconds')`;
 
 /** The SQL of leases: which replica owns which turn, and until when. Every time in it is the database's clock's. */
 @Injectable()
@@ -267,6 +275,24 @@ export class TurnLeasesRepository {
                              AND live.${LIVE})
         ORDER BY project_id, session_id LIMIT $1`,
       [limit, after?.project_id ?? null, after?.session_id ?? null],
+    );
+  }
+
+  /** Sessions after `after` whose turn in line is for a machine that no runner was heard of on for long. */
+  unreachableTurns(limit: number, after?: SessionKey): Promise<SessionKey[]> {
+    return this.unitOfWork.query(
+      `SELECT project_id, session_id FROM session_turns t
+        WHERE ${UNREACHABLE} AND ($2::uuid IS NULL OR (project_id, session_id) > ($2, $3))
+        ORDER BY project_id, session_id LIMIT $1`,
+      [limit, after?.project_id ?? null, after?.session_id ?? null],
+    );
+  }
+
+  /** The session's turn of which that is so still, locked. */
+  lockUnreachable(tx: Transaction, { project_id, session_id }: SessionKey): Promise<TurnRow | undefined> {
+    return tx.queryOne<TurnRow>(
+      `SELECT * FROM session_turns t WHERE project_id = $1 AND session_id = $2 AND ${UNREACHABLE} FOR UPDATE`,
+      [project_id, session_id],
     );
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SessionFences, type SessionKey, type Transaction } from '@holdfast/platform-postgres';
 import { SessionLogService } from '../log/session-log.service.js';
+import { TurnMilestones } from '../ports/turn-milestones.port.js';
 import { afterLostOwner } from './session-turn.rules.js';
 import { SessionTurnsRepository, type TurnEnd, type TurnRow } from './session-turns.repository.js';
 import { SessionTurnsService } from './session-turns.service.js';
@@ -23,6 +24,7 @@ export class TurnTakeoverService {
     private readonly fences: SessionFences,
     private readonly log: SessionLogService,
     private readonly line: TurnLine,
+    private readonly milestones: TurnMilestones,
   ) {}
 
   /**
@@ -56,6 +58,7 @@ export class TurnTakeoverService {
       return { turn, end: { status: 'lost', stop_reason: null, usage: null, error: ownerLost(lost) } };
     }
     const queued = await this.leases.requeueTurn(tx, turn, null);
+    await this.milestones.reached(tx, queued, 'requeued');
     await this.line.announce(tx, queued);
     return { turn: queued };
   }

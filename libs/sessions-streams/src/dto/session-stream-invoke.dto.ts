@@ -16,6 +16,7 @@ import {
 import { LowerCase, MayBeAbsent } from '@holdfast/platform-http';
 import { IsSessionId } from '@holdfast/platform-postgres';
 import { TURN_STATUSES, type TurnStatus } from '../control/session-turn.rules.js';
+import { POOL_NAME } from './session-runner.dto.js';
 import { OnlyDetached, OnlyFor } from './only-for.decorator.js';
 
 /** Most characters of a prompt. */
@@ -25,6 +26,7 @@ const MAX_PROMPT = 262_144;
 export const DEFAULT_START_WITHIN_MS = 5_000;
 const MAX_START_WITHIN_MS = 30_000;
 
+const LOCAL_SHAPE = '$property must be an object with the private_pool of a runner';
 const AGENT_SHAPE = '$property must be an object with the name of an agent';
 
 export class SessionStreamAgent {
@@ -37,6 +39,13 @@ export class SessionStreamAgent {
   @IsInt()
   @Min(1)
   revision?: number;
+}
+
+/** The machine of whoever calls, as the runner that it started there is registered. */
+export class SessionStreamLocal {
+  @ApiProperty({ pattern: POOL_NAME.source, description: '`private_pool` of the runner.' })
+  @Matches(POOL_NAME, { message: '$property must be 1 to 64 lower-case letters, digits, "_" or "-"' })
+  private_pool!: string;
 }
 
 /** A command for a session: send or steer with a prompt, cancel or attach without one (docs/reference/turns.md). */
@@ -106,6 +115,17 @@ export class SessionStreamInvoke {
   @Type(() => SessionStreamAgent)
   @OnlyFor('send', 'steer')
   agent?: SessionStreamAgent;
+
+  @ApiPropertyOptional({
+    description:
+      'Run it on the machine of the caller. The session must be new, or made this way by the same key: it is private to that key until it is shared.',
+  })
+  @MayBeAbsent()
+  @IsObject({ message: LOCAL_SHAPE })
+  @ValidateNested({ message: LOCAL_SHAPE })
+  @Type(() => SessionStreamLocal)
+  @OnlyFor('send', 'steer')
+  local?: SessionStreamLocal;
 
   @ApiPropertyOptional({
     default: false,

@@ -9,12 +9,13 @@ import { encodeMessage, type SessionEvent } from './session-event.js';
 /** The server fixes the producer of a session's log: its one runner at a time. */
 export const RUNNER_PRODUCER_ID = 'runner';
 
-/** Logs below these are made, written and removed by the operations of sessions and runners only. */
-const RESERVED_PATH = /^(sessions|runners)(\/|$)/;
+/** Logs below these are made, written and removed by the operations of sessions, runners and tasks only. */
+const RESERVED_PATH = /^(sessions|runners|tasks)(\/|$)/;
 
 export const sessionLogPath = (session_id: string) => `sessions/${session_id}/events`;
 /** The session whose log is at a path that `sessionLogPath` made. */
 export const sessionIdOfLog = (path: string) => path.split('/')[1]!;
+export const isSessionLogPath = (path: string) => /^sessions\/[^/]+\/events$/.test(path);
 export const controlLogPath = (replica_id: string) => `runners/${replica_id}/control`;
 export const isReservedLogPath = (path: string) => RESERVED_PATH.test(path);
 /** Where the log is read and written over HTTP. */
@@ -37,6 +38,16 @@ export class SessionLogService {
     return this.lifecycle.createWithin(tx, sessionLogKey(session), { generation, projected: true });
   }
 
+  /** Keeps the log of a session that is being made, and is not everybody's, from patterns of subscriptions. */
+  unlistSessionLog(tx: Transaction, session: SessionKey): Promise<void> {
+    return this.lifecycle.unlistWithin(tx, sessionLogKey(session));
+  }
+
+  /** Removes the log after whatever else the transaction appends to it: its readers are told, and views of it end. */
+  deleteSessionLog(tx: Transaction, session: SessionKey): void {
+    tx.lastly(() => this.lifecycle.deleteWithin(tx, sessionLogKey(session)));
+  }
+
   createControlLog(tx: Transaction, project_id: string, replica_id: string): Promise<void> {
     const key = { project_id, path: controlLogPath(replica_id) };
     return this.lifecycle.createWithin(tx, key, { generation: 1, projected: false });
@@ -56,12 +67,15 @@ export class SessionLogService {
     });
   }
 
-  /** An event of a session in the commit of the fact that it tells. `writer` changes who may append from then on. */
+  /**
+   * An event of a session in the commit of the fact that it tells. `writer` changes who may append from then on;
+   * `if_present`: where the log is gone, nobody is told.
+   */
   appendWithin(
     tx: Transaction,
     session: SessionKey,
     event: Omit<SessionEvent, 'at'>,
-    change: { writer?: LogAuthor | null } = {},
+    change: { writer?: LogAuthor | null; if_present?: true } = {},
   ): void {
     const message = encodeMessage({
       type: event.type,

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { UnitOfWork, type SessionKey, type Transaction } from '@holdfast/platform-postgres';
+import { bindTo, UnitOfWork, type SessionFilter, type SessionKey, type Transaction } from '@holdfast/platform-postgres';
 import type { FileState } from './native-part.rules.js';
 import type { BranchRow, ChunkRow, ConversationRow, Fork, SaveRow, VersionRow } from './native-rows.js';
 
@@ -12,6 +12,8 @@ export interface ConversationFilter {
   conversation_id: string | null;
   native_id: string | null;
   harness: string | null;
+  /** Of which sessions; all where it is absent. */
+  isSeen?: SessionFilter;
 }
 
 /** A version of a branch. */
@@ -97,22 +99,25 @@ export class NativeConversationsRepository {
     after: { updated_at: string; conversation_id: string } | undefined,
     limit: number,
   ): Promise<ConversationRow[]> {
+    const { isSeen = () => 'true' } = filter;
+    const values: unknown[] = [
+      project_id,
+      filter.session_id,
+      filter.conversation_id,
+      filter.native_id,
+      filter.harness,
+      after?.updated_at ?? null,
+      after?.conversation_id ?? null,
+      limit,
+    ];
     return this.unitOfWork.query<ConversationRow>(
       `SELECT * FROM native_conversations
         WHERE project_id = $1 AND ($2::text IS NULL OR session_id = $2) AND ($3::uuid IS NULL OR conversation_id = $3)
           AND ($4::text IS NULL OR native_id = $4) AND ($5::text IS NULL OR harness = $5)
           AND ($6::timestamptz IS NULL OR (updated_at, conversation_id) < ($6, $7::uuid))
+          AND ${isSeen('native_conversations.session_id', bindTo(values))}
         ORDER BY updated_at DESC, conversation_id DESC LIMIT $8`,
-      [
-        project_id,
-        filter.session_id,
-        filter.conversation_id,
-        filter.native_id,
-        filter.harness,
-        after?.updated_at ?? null,
-        after?.conversation_id ?? null,
-        limit,
-      ],
+      values,
     );
   }
 

@@ -157,6 +157,9 @@ export class NativeSavesRepository {
           WHERE NOT is_kept AND touched_at < now() - ${GIVEN_UP_AFTER}
             AND NOT EXISTS (SELECT FROM native_save_parts part
                              WHERE part.project_id = blob.project_id AND part.sha256 = blob.sha256)
+            -- A save that was finished while the blob's last reference went may have found it kept.
+            AND NOT EXISTS (SELECT FROM native_chunks chunk
+                             WHERE chunk.project_id = blob.project_id AND chunk.sha256 = blob.sha256)
           ORDER BY touched_at LIMIT 1 FOR UPDATE SKIP LOCKED)
        RETURNING project_id, sha256`,
     );

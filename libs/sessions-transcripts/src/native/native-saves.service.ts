@@ -58,6 +58,11 @@ export class NativeSavesService {
     private readonly config: NativeTranscriptsConfig,
   ) {}
 
+  /** The session that a save is of; undefined where there is no such save. */
+  async sessionOf(project_id: string, save_id: string): Promise<string | undefined> {
+    return (await this.saves.find(project_id, save_id))?.session_id;
+  }
+
   /** Begins a save, in the transaction that admits it. Errors: version_conflict, native_part_refused. */
   async open(
     tx: Transaction,
@@ -208,7 +213,9 @@ export class NativeSavesService {
 
   private async finished(tx: Transaction, save: SaveRow, version: number): Promise<SessionNativeVersion> {
     const row = await this.conversations.version(save.project_id, save.conversation_id, version, tx);
-    return toSessionNativeVersion(row!);
+    // The session was deleted since the save was found.
+    if (!row) throw NativeSaveNotFound({ save_id: save.save_id });
+    return toSessionNativeVersion(row);
   }
 
   /** The locked conversation: made now, by the first version. */

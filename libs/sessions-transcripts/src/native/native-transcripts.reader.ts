@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { decodeCursor, encodeCursor, RequestInvalid } from '@holdfast/platform-http';
+import type { SessionFilter } from '@holdfast/platform-postgres';
 import type {
   SessionNativeConversation,
   SessionNativeConversationPage,
@@ -24,6 +25,8 @@ const VERSION_CURSOR = { version: 'integer' } as const;
 export interface NativeReader {
   project_id: string;
   session_id: string | null;
+  /** Which sessions of the project; all where it is absent. */
+  isSeen?: SessionFilter;
 }
 
 /** A version that was asked for. */
@@ -149,5 +152,6 @@ function filterOf(
     conversation_id: conversation_id ?? null,
     native_id: native_id ?? null,
     harness: harness ?? null,
+    isSeen: reader.isSeen,
   };
 }

@@ -13,7 +13,7 @@ export interface EventBatch {
 export abstract class EventSource {
   /**
    * At most `limit` events from position `from` on, oldest first; fewer is no sign of the end. None when `from` lies
-   * beyond the tail, as it may in a log that was made again.
+   * beyond the tail, as it may in a log that was made again, and of a session that was deleted.
    */
   abstract read(session: SessionKey, from: number, limit: number): Promise<EventBatch>;
 }
