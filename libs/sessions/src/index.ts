@@ -1,9 +1,11 @@
+export { ArchiveSessionFlow } from './flows/archive-session.flow.js';
 export { BeatTurnsFlow } from './flows/beat-turns.flow.js';
 export { AwaitStartFlow } from './flows/await-start.flow.js';
 export { ClaimTurnsFlow } from './flows/claim-turns.flow.js';
 export { CompleteTurnFlow } from './flows/complete-turn.flow.js';
 export { ConvertNativeFlow } from './flows/convert-native.flow.js';
 export { CreateSessionFlow } from './flows/create-session.flow.js';
+export { DeleteSessionFlow } from './flows/delete-session.flow.js';
 export { DetachWatcherFlow } from './flows/detach-watcher.flow.js';
 export { EndTurnFlow } from './flows/end-turn.flow.js';
 export { HandOverTurnFlow } from './flows/hand-over-turn.flow.js';
@@ -12,10 +14,12 @@ export type { Invoked, WatcherConnection } from './flows/invoke-session.flow.js'
 export { KillSessionFlow } from './flows/kill-session.flow.js';
 export { MergePromptFlow } from './flows/merge-prompt.flow.js';
 export { ProjectLaggingLogsFlow } from './flows/project-lagging-logs.flow.js';
+export { RunAgentsFlow } from './flows/run-agents.flow.js';
 export { SaveNativeFlow } from './flows/save-native.flow.js';
 export { SessionInboxFlow } from './flows/session-inbox.flow.js';
 export { StartPushTurnFlow } from './flows/start-push-turn.flow.js';
 export type { PushOutcome } from './flows/start-push-turn.flow.js';
+export { StopTasksFlow } from './flows/stop-tasks.flow.js';
 export { SweepOverdueTurnsFlow } from './flows/sweep-overdue-turns.flow.js';
 export { DEFAULT_PUSH_CONFIG, PushConfig } from './push/push.config.js';
 export { persistence } from './persistence.js';

@@ -4,6 +4,7 @@ import { platformPersistence, type Persistence } from '@holdfast/platform-postgr
 import { sessionsDirectoryPersistence } from '@holdfast/sessions-directory';
 import { sessionsInteractionsPersistence } from '@holdfast/sessions-interactions';
 import { durableStreamsPersistence } from '@holdfast/durable-streams';
+import { sessionsSharingPersistence } from '@holdfast/sessions-sharing';
 import { sessionsStreamsPersistence } from '@holdfast/sessions-streams';
 import { sessionsTranscriptsPersistence } from '@holdfast/sessions-transcripts';
 import { sessionsTriggersPersistence } from '@holdfast/sessions-triggers';
@@ -19,4 +20,5 @@ export const persistence: Persistence[] = [
   sessionsInteractionsPersistence,
   sessionsTranscriptsPersistence,
   sessionsTriggersPersistence,
+  sessionsSharingPersistence,
 ];

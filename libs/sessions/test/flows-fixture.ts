@@ -163,7 +163,7 @@ async function newProject(app: TestingModule) {
     reorder: (session_id: string, turn_ids: string[]) =>
       app.get(SessionInboxFlow).reorder({ project_id, session_id }, turn_ids),
     withdraw: (session_id: string, turn_id: string) =>
-      app.get(SessionInboxFlow).withdraw({ project_id, session_id }, turn_id),
+      app.get(SessionInboxFlow).withdraw(principal, session_id, turn_id),
 
     async types(session_id: string): Promise<string[]> {
       return (await events(session_id)).map(({ type }) => type);

@@ -26,6 +26,7 @@ import { eventually, testPostgres, type TestPostgres } from '@holdfast/testing';
 import {
   AwaitStartFlow,
   CompleteTurnFlow,
+  DeleteSessionFlow,
   InvokeSessionFlow,
   persistence,
   SessionsModule,
@@ -352,7 +353,7 @@ describe('a turn that is pushed to a service', () => {
     const { url } = await serve((_request, response) => void response.writeHead(503).end());
     const turn = await aTurn(url);
     await push(turn);
-    const next = await send(turn.session_id);
+    const next = await send(turn.session_id, `port-${new URL(url).port}`);
     expect(next.turn_id).not.toBe(turn.turn_id);
     expect(await app.get(SessionStreamsReader).fetchTurn(turn.project_id, next.turn_id!)).toMatchObject({
       status: 'queued',
@@ -559,5 +560,37 @@ describe('a turn that is pushed to a service', () => {
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['not_started']));
     expect(await state(late)).toMatchObject({ status: 'running' });
     expect(stuckCalls).toHaveLength(65);
+  });
+
+  describe('whose session is deleted', () => {
+    const remove = ({ session_id }: Turn, within = other) => within.get(DeleteSessionFlow).run(principal, session_id);
+    const isGone = (turn: Turn) => expect(state(turn)).rejects.toMatchObject({ code: 'turn_not_found' });
+
+    it('before it is called is never called', async () => {
+      const { url, calls } = await serve(accept);
+      const turn = await aTurn(url);
+      await remove(turn);
+      expect(await push(turn)).toBe('passed');
+      expect(calls).toEqual([]);
+      await isGone(turn);
+    });
+
+    it.each([
+      ['accepts', accept],
+      ['refuses', (_, response) => void response.writeHead(503).end()],
+    ] as [string, RequestListener][])('while it is called brings nothing back when it %s then', async (_, answer) => {
+      const { url } = await serve((request, response) => void remove(turn).then(() => answer(request, response)));
+      const turn = await aTurn(url);
+      expect(await push(turn)).toBe('passed');
+      await isGone(turn);
+      const next = await send(turn.session_id, `port-${new URL(url).port}`);
+      await other.get(UnitOfWork).run(async (tx) => {
+        const rows = await tx.query(`SELECT turn_id FROM session_turns WHERE project_id = $1 AND session_id = $2`, [
+          turn.project_id,
+          turn.session_id,
+        ]);
+        expect(rows).toEqual([{ turn_id: next.turn_id }]);
+      });
+    });
   });
 });

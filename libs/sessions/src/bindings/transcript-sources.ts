@@ -14,12 +14,17 @@ import {
 /** Transcripts read the log. */
 @Injectable()
 export class LogEventSource extends EventSource {
-  constructor(private readonly reader: LogReader) {
+  constructor(
+    private readonly reader: LogReader,
+    private readonly repository: LogRepository,
+  ) {
     super();
   }
 
   async read(session: SessionKey, from: number, limit: number): Promise<EventBatch> {
-    const head = await this.reader.head(sessionLogKey(session));
+    const head = await this.repository.head(sessionLogKey(session));
+    // Its session was deleted: whatever was still to be done for it is done.
+    if (head?.state !== 'live') return { events: [], generation: 0, tail: 0 };
     const page = await this.reader.page(head, from);
     const events = JSON.parse(`[${pageBytes(page).toString('utf8')}]`) as PositionedEvent['event'][];
     return {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { SessionFences, UnitOfWork, type SessionKey } from '@holdfast/platform-postgres';
+import { SessionFences, SessionNotFound, UnitOfWork, type SessionKey } from '@holdfast/platform-postgres';
 import { Signals } from '@holdfast/platform-signals';
 import {
   DEFAULT_START_WITHIN_MS,
@@ -35,7 +35,7 @@ export class AwaitStartFlow {
 
   /**
    * Waits until somebody runs the turn, the time is over, or `signal` aborts. What nobody runs by then stays in line, or
-   * is withdrawn if no runner is faster. Errors: not_started.
+   * is withdrawn if no runner is faster. Errors: not_started; session_not_found when it was deleted meanwhile.
    */
   async run(
     session: SessionKey,
@@ -65,7 +65,7 @@ export class AwaitStartFlow {
     const bell = await openBell(this.signals, [turnChannel(session)], signal);
     try {
       for (;;) {
-        const turn = (await this.turns.turn(session.project_id, turn_id))!;
+        const turn = requireTurn(session, await this.turns.turn(session.project_id, turn_id));
         const waitMs = Math.min(RECHECK_MS, endsAt - Date.now());
         if (!isAwaited(turn) || waitMs <= 0 || signal.aborted) return turn;
         await bell.next(waitMs);
@@ -79,13 +79,19 @@ export class AwaitStartFlow {
   private withdraw(session: SessionKey, turn_id: string): Promise<TurnRow> {
     return this.unitOfWork.run(async (tx) => {
       await this.fences.lock(tx, session);
-      const turn = (await this.turns.lockTurn(tx, { ...session, turn_id }))!;
+      const turn = requireTurn(session, await this.turns.lockTurn(tx, { ...session, turn_id }));
       if (!isAwaited(turn)) return turn;
       const end = cancelledBecause(NOT_STARTED);
       if (turn.status === 'inbox') return this.endTurn.waiting(tx, turn, end);
       return turn.status === 'starting' ? this.endTurn.byForce(tx, turn, end) : this.endTurn.within(tx, turn, end);
     });
   }
+}
+
+/** A turn goes with its session only. */
+function requireTurn({ session_id }: SessionKey, turn: TurnRow | undefined): TurnRow {
+  if (!turn) throw SessionNotFound({ session_id });
+  return turn;
 }
 
 const isPush = ({ push_url }: TurnRow) => push_url !== null;

@@ -3,7 +3,10 @@ import { SessionFences, UnitOfWork, type SessionKey, type Transaction } from '@h
 import { SessionsDirectoryService, type Session, type SessionCreate } from '@holdfast/sessions-directory';
 import { SessionTurnsService } from '@holdfast/sessions-streams';
 
-/** Makes a session in every domain that keeps something for it: fence, directory row, stream and log. */
+/**
+ * Makes a session in every domain that keeps something for it: fence, directory row, stream and log. One that was deleted
+ * goes on with its fence, and begins its next generation.
+ */
 @Injectable()
 export class CreateSessionFlow {
   constructor(
@@ -26,7 +29,7 @@ export class CreateSessionFlow {
     by_id: string,
   ): Promise<{ session: Session; created: boolean }> {
     await this.fences.ensure(tx, key);
-    await this.fences.lock(tx, key);
+    if ((await this.fences.lock(tx, key)) === undefined) await this.fences.reopen(tx, key);
     const { session, created, generation } = await this.directory.ensure(tx, key, create, by_id);
     if (created) await this.turns.openStream(tx, key, generation, session.name);
     return { session, created };

@@ -5,6 +5,7 @@ import { Jobs } from '@holdfast/platform-queue';
 import { SessionInteractionsService } from '@holdfast/sessions-interactions';
 import { SessionInboxService, SessionTurnsService, type TurnEnd, type TurnRow } from '@holdfast/sessions-streams';
 import { sessionsTranscriptsJobs } from '@holdfast/sessions-transcripts';
+import { EndHost } from './end-host.js';
 import { PrepareInvoke } from './prepare-invoke.js';
 
 /**
@@ -18,6 +19,7 @@ export class EndTurnFlow {
     private readonly turns: SessionTurnsService,
     private readonly inbox: SessionInboxService,
     private readonly interactions: SessionInteractionsService,
+    private readonly endHost: EndHost,
     private readonly prepareInvoke: PrepareInvoke,
     private readonly jobs: Jobs,
   ) {}
@@ -31,6 +33,7 @@ export class EndTurnFlow {
   ): Promise<TurnRow> {
     await this.interactions.cancelForTurn(tx, turn, `turn_${end.status}`);
     const ended = await this.turns.end(tx, turn, end);
+    if (ended.status === 'lost') await this.endHost.within(tx, turn, 'runner_lost');
     await startNext();
     const { project_id, session_id } = turn;
     await this.jobs.enqueue(tx, sessionsTranscriptsJobs.projectSessionTranscript, project_id, { session_id });

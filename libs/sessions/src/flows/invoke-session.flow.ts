@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
-import type { Principal } from '@holdfast/platform-auth';
+import { SessionAccess, type Principal } from '@holdfast/platform-auth';
 import {
   IdempotencyKeys,
   SessionFences,
@@ -24,6 +24,7 @@ import {
   type TurnRow,
 } from '@holdfast/sessions-streams';
 import { cancelledBecause, EndTurnFlow } from './end-turn.flow.js';
+import { LocalRuns } from './local-runs.js';
 import { PrepareInvoke, type PromptStart } from './prepare-invoke.js';
 import { SteerTurn } from './steer-turn.js';
 
@@ -50,6 +51,8 @@ export class InvokeSessionFlow {
     private readonly idempotency: IdempotencyKeys,
     private readonly fences: SessionFences,
     private readonly prepareInvoke: PrepareInvoke,
+    private readonly localRuns: LocalRuns,
+    private readonly access: SessionAccess,
     private readonly steerTurn: SteerTurn,
     private readonly repository: SessionTurnsRepository,
     private readonly turns: SessionTurnsService,
@@ -59,8 +62,9 @@ export class InvokeSessionFlow {
   ) {}
 
   /**
-   * Errors: idempotency_key_reused; permission_denied, agent_not_found, agent_revision_not_found, session_in_use,
-   * project_at_capacity, inbox_full of prompts; session_not_found, no_live_turn of cancel and attach; turn_not_found,
+   * Errors: idempotency_key_reused; permission_denied, share_agent_fixed, agent_not_found, agent_revision_not_found,
+   * session_archived, session_in_use, project_at_capacity, inbox_full of prompts; credential_kind, session_not_local,
+   * no_local_runner of those for one machine; session_not_found, no_live_turn of cancel and attach; turn_not_found,
    * turn_in_inbox of a cancel that names its turn.
    */
   run(principal: Principal, invoke: SessionStreamInvoke, key: string | undefined): Promise<Invoked> {
@@ -95,8 +99,8 @@ export class InvokeSessionFlow {
 
   private async obey(tx: Transaction, principal: Principal, invoke: SessionStreamInvoke): Promise<InvokedTurn> {
     const session = { project_id: principal.project_id, session_id: invoke.session_id };
-    const { prompt = '', agent, detached = false, fresh_start = false } = invoke;
-    const start = { prompt, agent, detached, fresh_start };
+    const { prompt = '', agent, detached = false, fresh_start = false, local } = invoke;
+    const start = { prompt, agent, detached, fresh_start, private_pool: local?.private_pool };
     switch (commandOf(invoke)) {
       case 'send':
         return this.send(tx, principal, session, start, invoke.on_busy);
@@ -118,7 +122,7 @@ export class InvokeSessionFlow {
     start: PromptStart,
     onBusy: SessionStreamInvoke['on_busy'],
   ): Promise<InvokedTurn> {
-    await this.prepareInvoke.open(tx, principal, session);
+    await this.open(tx, principal, session, start);
     const live = await this.turns.liveTurn(tx, session);
     if (!live) return made('send', await this.prepareInvoke.start(tx, principal, session, start));
     if (onBusy === 'queue') return made('queue', await this.prepareInvoke.queue(tx, principal, session, start));
@@ -132,10 +136,22 @@ export class InvokeSessionFlow {
     start: PromptStart,
     delivery: SessionStreamInvoke['delivery'],
   ): Promise<InvokedTurn> {
-    await this.prepareInvoke.open(tx, principal, session);
+    await this.open(tx, principal, session, start);
     const live = await this.turns.liveTurn(tx, session);
     if (!live) return made('steer', await this.prepareInvoke.start(tx, principal, session, start));
     return made('steer', await this.steerTurn[delivery ?? 'new_turn'](tx, principal, live, start));
+  }
+
+  private async open(tx: Transaction, principal: Principal, session: SessionKey, start: PromptStart): Promise<void> {
+    const isNew = await this.prepareInvoke.open(tx, principal, session);
+    if (principal.kind === 'share') {
+      if (isNew) throw SessionNotFound(session);
+      await this.prepareInvoke.requireItsAgent(tx, session, start);
+    }
+    // Somebody else may have made it, for themselves, since this request was let in.
+    if (!isNew) await this.access.require(principal, session.session_id, 'executor', tx);
+    const { private_pool } = start;
+    if (private_pool !== undefined) await this.localRuns.enter(tx, principal, session, isNew);
   }
 
   private async cancel(tx: Transaction, live: TurnRow): Promise<InvokedTurn> {

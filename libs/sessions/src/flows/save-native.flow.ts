@@ -1,14 +1,22 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { fromEnvelope, nativeHarness, type EnvelopeFormat, type OpenedEnvelope } from '@holdfast/harnesses';
-import { CredentialKind, CredentialScope, requireTurnScope, type Principal } from '@holdfast/platform-auth';
+import {
+  CredentialKind,
+  CredentialScope,
+  requireTurnScope,
+  SessionAccess,
+  type Principal,
+} from '@holdfast/platform-auth';
 import { isStorableText } from '@holdfast/platform-http';
 import { SessionFences, UnitOfWork, type SessionKey, type Transaction } from '@holdfast/platform-postgres';
+import { SessionArchived } from '@holdfast/sessions-directory';
 import { SessionInUse, SessionTurnsService } from '@holdfast/sessions-streams';
 import {
   differenceOf,
   EnvelopeInvalid,
   isFileName,
+  NativeSaveNotFound,
   NativeSavesService,
   NativeTranscriptsReader,
   type Admission,
@@ -49,11 +57,15 @@ export class SaveNativeFlow {
     private readonly fences: SessionFences,
     private readonly turns: SessionTurnsService,
     private readonly sessions: CreateSessionFlow,
+    private readonly access: SessionAccess,
     private readonly saves: NativeSavesService,
     private readonly reader: NativeTranscriptsReader,
   ) {}
 
-  /** A push to an unknown session makes it. Errors: as `admit`; credential_scope, version_conflict, native_part_refused. */
+  /**
+   * A push to an unknown session makes it. Errors: as `admit`; credential_scope, session_archived, version_conflict,
+   * native_part_refused.
+   */
   open(
     principal: Principal,
     open: SessionNativeSaveOpen,
@@ -65,21 +77,33 @@ export class SaveNativeFlow {
     }
     const session = { project_id: principal.project_id, session_id: open.session_id };
     return this.unitOfWork.run(async (tx) => {
-      if (writer.kind === 'user') await this.sessions.within(tx, session, {}, writer.by_id);
+      if (writer.kind === 'user') {
+        const opened = await this.sessions.within(tx, session, {}, writer.by_id);
+        // Somebody else may have made it, for themselves, since this request was let in.
+        if (!opened.created) await this.access.require(principal, session.session_id, 'executor', tx);
+        if (opened.session.archived_at !== null) throw SessionArchived({ session_id: session.session_id });
+      }
       await this.admit(writer)(tx, session);
       return this.saves.open(tx, writer, session, open, precondition);
     });
   }
 
   /** Errors: as `admit`; those of the save. */
-  append(principal: Principal, save_id: string, part: SessionNativePart, body: Buffer): Promise<SessionNativeChunk> {
+  async append(
+    principal: Principal,
+    save_id: string,
+    part: SessionNativePart,
+    body: Buffer,
+  ): Promise<SessionNativeChunk> {
     const writer = writerOf(principal);
+    await this.requireReach(principal, save_id);
     return this.saves.append(principal.project_id, writer, save_id, part, body, this.admit(writer));
   }
 
   /** Errors: as `admit`; those of the save. */
-  finish(principal: Principal, save_id: string, finish: SessionNativeSaveFinish): Promise<SessionNativeVersion> {
+  async finish(principal: Principal, save_id: string, finish: SessionNativeSaveFinish): Promise<SessionNativeVersion> {
     const writer = writerOf(principal);
+    await this.requireReach(principal, save_id);
     return this.saves.finish(principal.project_id, writer, save_id, finish, this.admit(writer));
   }
 
@@ -124,6 +148,15 @@ export class SaveNativeFlow {
       await this.append(principal, save_id, { name, mode, from_line, lines, digest, sha256 }, data);
     }
     return this.finish(principal, save_id, { files: difference.files, save_point });
+  }
+
+  /** A save of a session out of reach is like none. A turn's are found by the turn. Errors: native_save_not_found. */
+  private async requireReach(principal: Principal, save_id: string): Promise<void> {
+    if (principal.kind === 'turn') return;
+    const session_id = await this.saves.sessionOf(principal.project_id, save_id);
+    if (session_id === undefined) throw NativeSaveNotFound({ save_id });
+    const reached = await this.access.reached(principal, [session_id]);
+    if (!reached.has(session_id)) throw NativeSaveNotFound({ save_id });
   }
 
   private async stored(

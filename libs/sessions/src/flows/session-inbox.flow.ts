@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { requireRole, type Principal } from '@holdfast/platform-auth';
 import {
   SessionFences,
   SessionNotFound,
@@ -24,10 +25,15 @@ export class SessionInboxFlow {
     return this.locked(session, (tx) => this.inbox.reorder(tx, session, turn_ids));
   }
 
-  /** Takes one out; again changes nothing. Errors: session_not_found, turn_not_found, not_in_inbox. */
-  withdraw(session: SessionKey, turn_id: string): Promise<TurnRow> {
+  /**
+   * Takes one out; again changes nothing. Through a share, one's own, or any with its highest role. Errors:
+   * session_not_found, turn_not_found, not_in_inbox, permission_denied.
+   */
+  withdraw(principal: Principal, session_id: string, turn_id: string): Promise<TurnRow> {
+    const session = { project_id: principal.project_id, session_id };
     return this.locked(session, async (tx) => {
       const { entry, alreadyWithdrawn } = await this.inbox.lockForWithdrawal(tx, session, turn_id);
+      if (entry.created_by_id !== principal.key_id) requireRole(principal, 'full');
       return alreadyWithdrawn ? entry : this.endTurn.waiting(tx, entry, cancelledBecause(WITHDRAWN));
     });
   }

@@ -2,18 +2,20 @@ import { Injectable, Logger } from '@nestjs/common';
 import { SessionFences, UnitOfWork, type SessionKey, type Transaction } from '@holdfast/platform-postgres';
 import { SessionInteractionsService } from '@holdfast/sessions-interactions';
 import {
+  LOCAL_RUNNER_GONE_SECONDS,
   SessionTurnsService,
   StreamsConfig,
   TurnLeasesRepository,
   TurnTakeoverService,
+  type TurnEnd,
 } from '@holdfast/sessions-streams';
 import { EndTurnFlow } from './end-turn.flow.js';
 
 const BATCH = 50;
 
 /**
- * Takes sessions whose owner let its lease run out, or whose turn did not stop in time, from their owner, and starts
- * prompts that wait behind no live turn. One transaction a session, safe with any number of sweepers.
+ * Takes sessions whose owner let its lease run out, or whose turn did not stop in time, from their owner, starts prompts
+ * that wait behind no live turn, and ends turns that wait for a machine where no runner is any more. One transaction a session, safe with any number of sweepers.
  *
  * Nothing is taken before the sweeper has been in contact with the database for a whole lease without a break: while
  * the database was away, or this machine slept, no owner could beat.
@@ -44,6 +46,10 @@ export class SweepOverdueTurnsFlow {
     await this.inPages(
       (last) => this.leases.strandedInboxes(BATCH, last),
       (tx, session) => this.promote(tx, session),
+    );
+    await this.inPages(
+      (last) => this.leases.unreachableTurns(BATCH, last),
+      (tx, session) => this.lose(tx, session),
     );
   }
 
@@ -88,6 +94,13 @@ export class SweepOverdueTurnsFlow {
     if (!(await this.turns.liveTurn(tx, session))) await this.endTurn.promoteNext(tx, session);
   }
 
+  /** A turn that only one machine may take, where nobody takes turns any more. */
+  private async lose(tx: Transaction, session: SessionKey): Promise<void> {
+    if ((await this.fences.tryLock(tx, session)) === undefined) return;
+    const turn = await this.leases.lockUnreachable(tx, session);
+    if (turn) await this.endTurn.within(tx, turn, LOCAL_RUNNER_GONE);
+  }
+
   private async oneByOne(
     session: SessionKey,
     work: (tx: Transaction, session: SessionKey) => Promise<void>,
@@ -100,3 +113,13 @@ export class SweepOverdueTurnsFlow {
     }
   }
 }
+
+const LOCAL_RUNNER_GONE: TurnEnd = {
+  status: 'lost',
+  stop_reason: null,
+  usage: null,
+  error: {
+    code: 'local_runner_gone',
+    message: `Only the machine where this turn was to run could take it, and no runner was there for ${LOCAL_RUNNER_GONE_SECONDS / 60} minutes.`,
+  },
+};

@@ -184,7 +184,9 @@ export class Play {
       }
       case 'withdraw': {
         const entry = nthOf(await this.inboxOf(op), op.nth);
-        return entry && process.get(SessionInboxFlow).withdraw(this.sessionOf(op), entry).then(idOf);
+        return (
+          entry && process.get(SessionInboxFlow).withdraw(this.host, this.sessionOf(op).session_id, entry).then(idOf)
+        );
       }
       case 'reorder': {
         const waiting = await this.inboxOf(op);
