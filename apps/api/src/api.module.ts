@@ -16,10 +16,15 @@ import { ProjectController } from './controllers/project.controller.js';
 import { SessionInboxController } from './controllers/session-inbox.controller.js';
 import { SessionInteractionsController } from './controllers/session-interactions.controller.js';
 import { SessionLogController } from './controllers/session-log.controller.js';
+import { SessionParticipantsController } from './controllers/session-participants.controller.js';
 import { SessionQuestionsController } from './controllers/session-questions.controller.js';
 import { SessionRunnersController } from './controllers/session-runners.controller.js';
+import { SessionSharesController } from './controllers/session-shares.controller.js';
 import { SessionStreamsController } from './controllers/session-streams.controller.js';
 import { SessionWatchController } from './controllers/session-watch.controller.js';
+import { SessionTaskRunsController } from './controllers/session-task-runs.controller.js';
+import { SessionTaskMessagesController } from './controllers/session-task-messages.controller.js';
+import { SessionTasksController } from './controllers/session-tasks.controller.js';
 import { SessionTranscriptsController } from './controllers/session-transcripts.controller.js';
 import { SessionsController } from './controllers/sessions.controller.js';
 import { TriggerDeliveriesController } from './controllers/trigger-deliveries.controller.js';
@@ -59,10 +64,15 @@ export class ApiModule {
         SessionInboxController,
         SessionWatchController,
         SessionInteractionsController,
+        SessionParticipantsController,
+        SessionTasksController,
+        SessionTaskMessagesController,
         SessionTranscriptsController,
+        SessionSharesController,
         NativeTranscriptsController,
         SessionRunnersController,
         SessionQuestionsController,
+        SessionTaskRunsController,
         AgentsController,
         ProjectController,
         TriggerDeliveriesController,

@@ -14,6 +14,10 @@ export class ApiDirectRoutes extends DirectRoutes {
     super();
   }
 
+  get all(): DirectRoute[] {
+    return [...this.log.all, ...this.native.all];
+  }
+
   find(path: string): DirectRoute | undefined {
     return this.log.find(path) ?? this.native.find(path);
   }

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import type { Principal } from '@holdfast/platform-auth';
+import type { Principal, SessionAccess } from '@holdfast/platform-auth';
 import { isDomainError } from '@holdfast/platform-errors';
-import { statusOf, type DirectRequest } from '@holdfast/platform-http';
+import { statusOf } from '@holdfast/platform-http';
 import type { SaveNativeFlow } from '@holdfast/sessions';
 import type { NativeContent, NativeDownload } from '@holdfast/sessions-transcripts';
 import { NativeBodies } from '../src/native/native-bodies.js';
@@ -18,6 +18,9 @@ async function* endless(): AsyncGenerator<Buffer> {
   for (;;) yield Buffer.alloc(1024 * 1024);
 }
 
+/** Who reaches what is not for here. */
+const everything = { require: async () => undefined, filter: () => () => 'true' } as unknown as SessionAccess;
+
 describe('downloads', () => {
   let server: Server;
   let url: string;
@@ -28,10 +31,10 @@ describe('downloads', () => {
         return { type: 'application/x-tar', bytes: undefined, version: 1, name: 'x.tar', pieces: endless() };
       },
     };
-    const bodies = new NativeBodies({} as SaveNativeFlow, content as unknown as NativeContent);
+    const bodies = new NativeBodies({} as SaveNativeFlow, content as unknown as NativeContent, everything);
     server = createServer((raw, response) => {
       const principal = principalOf(raw.url!.slice(1));
-      const request: DirectRequest = { raw, method: 'GET', path: '/', search: 'as=tar&session_id=s', principal };
+      const request = { raw, method: 'GET', path: '/', search: 'as=tar&session_id=s', principal };
       bodies.read(request, response).catch((error: unknown) => {
         if (!isDomainError(error)) throw error;
         response.writeHead(statusOf(error)).end(error.code);
@@ -75,7 +78,7 @@ describe('envelopes that come in', () => {
     let letGo = () => {};
     const held = new Promise<void>((resolve) => (letGo = resolve));
     const flow = { setEnvelope: () => held.then(() => ({ version: 1 })) };
-    const bodies = new NativeBodies(flow as unknown as SaveNativeFlow, {} as NativeContent);
+    const bodies = new NativeBodies(flow as unknown as SaveNativeFlow, {} as NativeContent, everything);
     const server = createServer((raw, response) => {
       const search = 'session_id=s&format=native';
       const principal = principalOf(raw.url!.slice(1));
@@ -102,7 +105,7 @@ describe('envelopes that come in', () => {
   it.each([10, 64 * 1024 * 1024])(
     'of %d bytes whose sender is gone before they are read take no place',
     async (size) => {
-      const bodies = new NativeBodies({} as SaveNativeFlow, {} as NativeContent);
+      const bodies = new NativeBodies({} as SaveNativeFlow, {} as NativeContent, everything);
       let judge: (outcome: Promise<void>) => void;
       const server = createServer((raw, response) => {
         const request = { raw, method: 'PUT', path: '/', search: 'session_id=s&format=native' };
@@ -138,7 +141,7 @@ describe('parts that come in', () => {
         letGo.push(() => resolve({}));
         isOnItsWay();
       });
-    const bodies = new NativeBodies({ append } as unknown as SaveNativeFlow, {} as NativeContent);
+    const bodies = new NativeBodies({ append } as unknown as SaveNativeFlow, {} as NativeContent, everything);
     const zeros = '0'.repeat(64);
     const search = `name=main.jsonl&mode=lines&from_line=1&lines=1&digest=${zeros}&sha256=${zeros}`;
     const path = `/saves/${randomUUID()}/parts`;

@@ -7,7 +7,9 @@ type Invoke = Parameters<SessionStreamsController['invokeSessionStream']>;
 async function invokeWatched(permissions: Permission[]): Promise<string[]> {
   const reached: string[] = [];
   const views = { serve: async () => void reached.push('view') };
-  const parts = [{}, {}, {}, {}, {}, views, {}] as unknown as ConstructorParameters<typeof SessionStreamsController>;
+  const parts = [{}, {}, {}, {}, {}, views, {}, {}] as unknown as ConstructorParameters<
+    typeof SessionStreamsController
+  >;
   const principal: KeyPrincipal = { project_id: 'p', key_id: 'k', kind: 'user', permissions };
   const request = [principal, { session_id: 's', prompt: 'hello' }, undefined, {}, {}] as unknown as Invoke;
   await new SessionStreamsController(...parts).invokeSessionStream(...request);

@@ -2,11 +2,13 @@ import { Injectable, type BeforeApplicationShutdown, type OnApplicationBootstrap
 import { IdempotencyKeys, Outbox } from '@holdfast/platform-postgres';
 import { PeriodicTask } from '@holdfast/platform-queue';
 import { ProjectLaggingLogsFlow, SweepOverdueTurnsFlow } from '@holdfast/sessions';
+import { ParticipantsSweeper, SharesService, SharingRetention } from '@holdfast/sessions-sharing';
 import { TurnClaimsService } from '@holdfast/sessions-streams';
 import { NativeSweeper } from '@holdfast/sessions-transcripts';
 import { TriggerDeliveriesService } from '@holdfast/sessions-triggers';
 
 const PRUNE_BATCH = 1000;
+const SHARES_BATCH = 100;
 
 /** For how many days what nobody needs any more is kept. */
 export abstract class RetentionConfig {
@@ -26,11 +28,20 @@ export class RecurringTasks implements OnApplicationBootstrap, BeforeApplication
     claims: TurnClaimsService,
     nativeTranscripts: NativeSweeper,
     deliveries: TriggerDeliveriesService,
+    participants: ParticipantsSweeper,
+    shares: SharesService,
+    sharing: SharingRetention,
     { deliveryDays }: RetentionConfig,
   ) {
     this.tasks = [
       new PeriodicTask('project-lagging-logs', 500, (stopping) => projectLogs.run(stopping)),
       new PeriodicTask('sweep-overdue-turns', 1_000, () => sweepTurns.run()),
+      new PeriodicTask('end-overdue-shares', 1_000, async (stopping) => {
+        while (!stopping.aborted && (await shares.endOverdue(SHARES_BATCH)) === SHARES_BATCH);
+      }),
+      new PeriodicTask('sweep-participants', 1_000, (stopping) => participants.run(stopping)),
+      pruning('prune-participants', (limit) => participants.prune(limit)),
+      pruning('prune-sharing', (limit) => sharing.prune(limit)),
       pruning('prune-outbox', (limit) => outbox.prune(limit)),
       pruning('prune-idempotency-keys', (limit) => idempotencyKeys.prune(limit)),
       pruning('prune-runner-replicas', (limit) => claims.pruneReplicas(limit)),

@@ -8,6 +8,7 @@ import { OutboxRelay, QueueModule } from '@holdfast/platform-queue';
 import { SignalsModule } from '@holdfast/platform-signals';
 import { TelemetryModule } from '@holdfast/platform-telemetry';
 import { persistence, SessionsModule } from '@holdfast/sessions';
+import { sessionsSharingJobs } from '@holdfast/sessions-sharing';
 import { sessionsStreamsJobs } from '@holdfast/sessions-streams';
 import {
   DEFAULT_NATIVE_TRANSCRIPTS_CONFIG,
@@ -19,7 +20,9 @@ import type { WorkersConfig } from './config.js';
 import { LogMaintenance, LogMaintenanceConfig } from './log-maintenance.js';
 import { RecurringTasks, RetentionConfig } from './recurring-tasks.js';
 import { SubscriptionWakeUps } from './subscription-wake-ups.js';
+import { TaskActivityRelay } from './task-activity-relay.js';
 import { PushTurnsProcessor } from './processors/push-turns.processor.js';
+import { SessionTasksProcessor } from './processors/session-tasks.processor.js';
 import { SessionTranscriptsProcessor } from './processors/session-transcripts.processor.js';
 import { TriggerDeliveriesProcessor } from './processors/trigger-deliveries.processor.js';
 
@@ -27,6 +30,7 @@ const queues = [
   sessionsTranscriptsJobs.projectSessionTranscript,
   sessionsStreamsJobs.startPushTurn,
   sessionsTriggersJobs.reconcileTriggerDelivery,
+  sessionsSharingJobs.stopTasks,
 ].map(({ queue }) => queue);
 
 /** Jobs in, service calls out, and the tasks that recur. Over HTTP there are only probes and metrics. */
@@ -61,9 +65,11 @@ export class WorkersModule {
         OutboxRelay,
         RecurringTasks,
         SubscriptionWakeUps,
+        TaskActivityRelay,
         SessionTranscriptsProcessor,
         PushTurnsProcessor,
         TriggerDeliveriesProcessor,
+        SessionTasksProcessor,
       ],
     };
   }

@@ -249,3 +249,75 @@ describe('the workers process without LOG_RETENTION_DAYS', () => {
     expect(await client.query(`SELECT upto FROM log_segments`)).toEqual([{ upto: 1 }]);
   });
 });
+
+describe('the workers process with a deleted session to remove', () => {
+  const count = async (table: string): Promise<number> =>
+    (await client.query(`SELECT count(*)::int AS n FROM ${table} WHERE project_id = $1`, [session.project_id]))[0].n;
+
+  async function leave(job: string, payload: object): Promise<void> {
+    await client.query(
+      `INSERT INTO outbox (project_id, id, queue, job, payload) VALUES ($1, $2, 'session-transcripts', $3, $4)`,
+      [session.project_id, randomUUID(), job, payload],
+    );
+  }
+  const allDone = async () =>
+    expect(await client.query(`SELECT job FROM outbox WHERE done_at IS NULL AND job LIKE 'remove-%'`)).toEqual([]);
+
+  it('goes on where one that was killed half way had come to, until nothing is left', async () => {
+    const conversation_id = randomUUID();
+    const key = [session.project_id, session.session_id];
+    await client.query(
+      `INSERT INTO session_records (project_id, session_id, generation, position, type, content, started_at, ended_at, last_position)
+       SELECT $1, $2, 1, n, 'message', '{}', now(), now(), n FROM generate_series(1, 5000) n`,
+      key,
+    );
+    await client.query(
+      `INSERT INTO native_chunks (project_id, conversation_id, branch_id, name, mode, from_line, lines, bytes, digest, sha256, origin, added_version)
+       SELECT $1, $2, $2, 'main.jsonl', 'lines', n, 1, 1, '', n::text, '{}', 1 FROM generate_series(1, 5000) n`,
+      [session.project_id, conversation_id],
+    );
+    await client.query(
+      `INSERT INTO native_blobs (project_id, sha256, bytes, is_kept) SELECT $1, n::text, 1, true FROM generate_series(1, 5000) n`,
+      [session.project_id],
+    );
+
+    // Some of the records and chunks stay where they are for as long as this holds them.
+    const lock = client.createQueryRunner();
+    await lock.startTransaction();
+    for (const table of ['session_records', 'native_chunks']) {
+      await lock.query(`SELECT FROM ${table} WHERE ctid IN (SELECT ctid FROM ${table} OFFSET 3500 LIMIT 1) FOR UPDATE`);
+    }
+    const killed = start({ DATABASE_URL: database.url });
+    await killed.ready();
+    await leave('remove-session-records', { session_id: session.session_id, generation: 1 });
+    await leave('remove-native-conversations', { conversation_ids: [conversation_id] });
+    await eventually(
+      async () => expect(Math.min(await count('session_records'), await count('native_chunks'))).toBeLessThan(5000),
+      {
+        timeout: 20_000,
+      },
+    );
+    for (const child of started) child.kill('SIGKILL');
+    await killed.exited;
+    await lock.commitTransaction();
+    await lock.release();
+    expect((await count('session_records')) + (await count('native_chunks'))).toBeGreaterThan(0);
+
+    await client.query(`UPDATE outbox SET retry_at = now()`);
+    const next = start({ DATABASE_URL: database.url });
+    await next.ready();
+    await eventually(allDone, { timeout: 20_000 });
+    expect(await Promise.all(['session_records', 'native_chunks'].map(count))).toEqual([0, 0]);
+    expect(await client.query(`SELECT count(*)::int AS n FROM native_blobs WHERE is_kept`)).toEqual([{ n: 0 }]);
+    expect(next.output()).not.toMatch(/error/i);
+  }, 60_000);
+
+  it('has done what was still to be projected of it', async () => {
+    await client.query(`DELETE FROM log_streams`);
+    const jobIsDone = await leaveJob();
+    const workers = start({ DATABASE_URL: database.url });
+    await workers.ready();
+    await eventually(jobIsDone, { timeout: 20_000 });
+    expect(workers.output()).not.toMatch(/error/i);
+  });
+});

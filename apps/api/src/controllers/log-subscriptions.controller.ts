@@ -36,9 +36,18 @@ import {
   type SubscriptionAcked,
   type SubscriptionClaim,
 } from '@holdfast/durable-streams';
-import { CurrentPrincipal, Permit, Public, type Principal } from '@holdfast/platform-auth';
+import {
+  CurrentPrincipal,
+  OfSessionByHandler,
+  Permit,
+  Public,
+  SessionAccess,
+  type Principal,
+} from '@holdfast/platform-auth';
 import { decodeCursor, encodeCursor } from '@holdfast/platform-http';
-import { isReservedLogPath } from '@holdfast/sessions-streams';
+import { SessionNotFound } from '@holdfast/platform-postgres';
+import { isActivityLogPath, taskIdOfLog, TaskNotFound } from '@holdfast/sessions-sharing';
+import { isReservedLogPath, isSessionLogPath, sessionIdOfLog } from '@holdfast/sessions-streams';
 import { PublicUrl } from '../log/public-url.js';
 import { checkedPath } from '../log/stream-path.js';
 
@@ -55,6 +64,7 @@ export class LogSubscriptionsController {
     private readonly wakes: SubscriptionWakes,
     private readonly keys: SigningKeys,
     private readonly publicUrl: PublicUrl,
+    private readonly access: SessionAccess,
   ) {}
 
   /** The public keys by which receivers of webhooks know that a call is ours, as a JWK Set (RFC 7517). */
@@ -69,18 +79,22 @@ export class LogSubscriptionsController {
   /** Makes a subscription under the caller's id. Sent again with the same content, it changes nothing. */
   @Put('subscriptions/:subscription_id')
   @Permit('EDIT_SESSIONS')
+  @OfSessionByHandler({ role: 'never' })
   async createLogSubscription(
-    @CurrentPrincipal() { project_id }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param() { subscription_id }: LogSubscriptionPath,
     @Body() body: LogSubscriptionCreate,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LogSubscription> {
+    const { project_id } = principal;
+    const streams = body.streams?.map(streamPath);
+    await this.requireReach(principal, streams ?? []);
     const { subscription, created } = await this.subscriptions.create(
       { project_id, subscription_id },
       {
         ...body,
-        streams: body.streams?.map(streamPath),
+        streams,
         wake_stream: body.wake_stream && wakeStreamPath(body.wake_stream),
       },
       this.publicUrl.baseFor(request.raw),
@@ -91,6 +105,7 @@ export class LogSubscriptionsController {
 
   @Get('subscriptions/:subscription_id')
   @Permit('EDIT_SESSIONS')
+  @OfSessionByHandler({ role: 'never' })
   async fetchLogSubscription(
     @CurrentPrincipal() { project_id }: Principal,
     @Param() { subscription_id }: LogSubscriptionPath,
@@ -104,6 +119,7 @@ export class LogSubscriptionsController {
   @Delete('subscriptions/:subscription_id')
   @HttpCode(HttpStatus.NO_CONTENT)
   @Permit('EDIT_SESSIONS')
+  @OfSessionByHandler({ role: 'never' })
   async deleteLogSubscription(
     @CurrentPrincipal() { project_id }: Principal,
     @Param() { subscription_id }: LogSubscriptionPath,
@@ -115,18 +131,23 @@ export class LogSubscriptionsController {
   @Post('subscriptions/:subscription_id/streams')
   @HttpCode(HttpStatus.NO_CONTENT)
   @Permit('EDIT_SESSIONS')
+  @OfSessionByHandler({ role: 'never' })
   async addLogSubscriptionStreams(
-    @CurrentPrincipal() { project_id }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param() { subscription_id }: LogSubscriptionPath,
     @Body() { streams }: LogSubscriptionStreams,
   ): Promise<void> {
-    await this.subscriptions.addStreams({ project_id, subscription_id }, streams.map(streamPath));
+    const { project_id } = principal;
+    const paths = streams.map(streamPath);
+    await this.requireReach(principal, paths);
+    await this.subscriptions.addStreams({ project_id, subscription_id }, paths);
   }
 
   /** Takes back that a stream was added by name. It stays while the pattern matches it. */
   @Delete('subscriptions/:subscription_id/streams/*')
   @HttpCode(HttpStatus.NO_CONTENT)
   @Permit('EDIT_SESSIONS')
+  @OfSessionByHandler({ role: 'never' })
   async removeLogSubscriptionStream(
     @CurrentPrincipal() { project_id }: Principal,
     @Req() request: FastifyRequest,
@@ -141,6 +162,7 @@ export class LogSubscriptionsController {
   @Post('subscriptions/:subscription_id/claim')
   @HttpCode(HttpStatus.OK)
   @Permit('RUN_SESSIONS')
+  @OfSessionByHandler({ role: 'never' })
   claimSubscriptionWake(
     @CurrentPrincipal() { project_id }: Principal,
     @Param() { subscription_id }: LogSubscriptionPath,
@@ -183,6 +205,20 @@ export class LogSubscriptionsController {
     @Req() request: FastifyRequest,
   ): Promise<void> {
     await this.wakes.release(subscription_id, tokenOf(request), body);
+  }
+
+  /** Nobody is woken by name by what they may not read: patterns leave that out. Errors: session_not_found, task_not_found. */
+  private async requireReach(principal: Principal, paths: string[]): Promise<void> {
+    const session_ids = paths.filter(isSessionLogPath).map(sessionIdOfLog);
+    const task_ids = paths.filter(isActivityLogPath).map(taskIdOfLog);
+    const [reached, told] = await Promise.all([
+      this.access.reached(principal, session_ids),
+      this.access.reachedActivities(principal, task_ids),
+    ]);
+    const lost = session_ids.find((session_id) => !reached.has(session_id));
+    if (lost !== undefined) throw SessionNotFound({ session_id: lost });
+    const untold = task_ids.find((task_id) => !told.has(task_id));
+    if (untold !== undefined) throw TaskNotFound({ task_id: untold });
   }
 
   private async ack(

@@ -14,11 +14,20 @@ import {
 } from '@nestjs/common';
 import { ApiBody, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CredentialScope, CurrentPrincipal, PermitOrTurn, type Principal } from '@holdfast/platform-auth';
+import {
+  CredentialScope,
+  CurrentPrincipal,
+  OfSession,
+  OfSessionByHandler,
+  PermitOrTurn,
+  SessionAccess,
+  type Principal,
+} from '@holdfast/platform-auth';
 import { BlobStoreUnavailable } from '@holdfast/platform-blobs';
 import { ApiProblems, CursorMalformed, JsonMalformed, TooManyBodies } from '@holdfast/platform-http';
 import { SessionNotFound, StaleEpoch } from '@holdfast/platform-postgres';
 import { ConvertNativeFlow, SaveNativeFlow } from '@holdfast/sessions';
+import { SessionArchived } from '@holdfast/sessions-directory';
 import { SessionInUse, TurnNotFound, TurnNotLive } from '@holdfast/sessions-streams';
 import {
   ConversationLoadFailed,
@@ -81,10 +90,12 @@ export class NativeTranscriptsController {
     private readonly saveFlow: SaveNativeFlow,
     private readonly convertFlow: ConvertNativeFlow,
     private readonly bodies: NativeBodies,
+    private readonly access: SessionAccess,
   ) {}
 
   /** Begins a save: of a turn under its credential, or of a user who pushes a conversation. */
   @Post()
+  @OfSession({ body: 'session_id', role: 'never' })
   @HttpCode(HttpStatus.CREATED)
   @ApiHeader(IF_MATCH)
   @ApiHeader(IF_NONE_MATCH)
@@ -98,6 +109,7 @@ export class NativeTranscriptsController {
     StaleEpoch,
     TurnNotFound,
     TurnNotLive,
+    SessionArchived,
     SessionInUse,
     SessionNotFound,
   )
@@ -115,6 +127,7 @@ export class NativeTranscriptsController {
    * answered like the first call.
    */
   @Put('saves/:save_id/parts')
+  @OfSessionByHandler({ role: 'never' })
   @ApiBody({
     description: 'The bytes.',
     required: true,
@@ -144,6 +157,7 @@ export class NativeTranscriptsController {
 
   /** Makes a save a version, wholly or not at all. A retry is answered like the first call. */
   @Post('saves/:save_id/finish')
+  @OfSessionByHandler({ role: 'never' })
   @HttpCode(HttpStatus.OK)
   @ApiOkResponse({
     type: SessionNativeVersion,
@@ -174,6 +188,7 @@ export class NativeTranscriptsController {
 
   /** Conversations of a session, or by another name, with their branches; the one saved last first. */
   @Post('query')
+  @OfSessionByHandler({ role: 'never' })
   @HttpCode(HttpStatus.OK)
   @ApiOkResponse({ type: SessionNativeConversationPage, description: 'A page of conversations.' })
   @ApiProblems(CredentialScope, CursorMalformed)
@@ -181,11 +196,12 @@ export class NativeTranscriptsController {
     @CurrentPrincipal() principal: Principal,
     @Body() query: SessionNativeConversationQuery,
   ): Promise<SessionNativeConversationPage> {
-    return this.reader.queryConversations(readerOf(principal), query);
+    return this.reader.queryConversations(readerOf(principal, this.access), query);
   }
 
   /** Versions of a conversation, newest first. */
   @Post('versions/query')
+  @OfSessionByHandler({ role: 'never' })
   @HttpCode(HttpStatus.OK)
   @ApiOkResponse({ type: SessionNativeVersionPage, description: 'A page of versions.' })
   @ApiProblems(CredentialScope, CursorMalformed, ResumeStateMissing)
@@ -193,11 +209,12 @@ export class NativeTranscriptsController {
     @CurrentPrincipal() principal: Principal,
     @Body() query: SessionNativeVersionQuery,
   ): Promise<SessionNativeVersionPage> {
-    return this.reader.queryVersions(readerOf(principal), query);
+    return this.reader.queryVersions(readerOf(principal, this.access), query);
   }
 
   /** What a version is made of. `ETag` is the version that the next save of its branch builds on. */
   @Get('manifest')
+  @OfSessionByHandler({ role: 'never' })
   @ApiOkResponse({ type: SessionNativeManifest, description: 'The version with its files.' })
   @ApiProblems(CredentialScope, ResumeStateMissing, HarnessMismatch)
   async fetchSessionNativeManifest(
@@ -205,13 +222,14 @@ export class NativeTranscriptsController {
     @Query() selector: SessionNativeSelector,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<SessionNativeManifest> {
-    const manifest = await this.reader.fetchManifest(readerOf(principal), selector);
+    const manifest = await this.reader.fetchManifest(readerOf(principal, this.access), selector);
     void reply.header('etag', entityTag(manifest.version.version));
     return manifest;
   }
 
   /** The content of a version. Cut off, not ended, where a part cannot be read when others were sent already. */
   @Get('content')
+  @OfSessionByHandler({ role: 'never' })
   @ApiOkResponse({
     description: 'A tar archive, or an envelope.',
     content: {
@@ -237,6 +255,7 @@ export class NativeTranscriptsController {
 
   /** Saves what an envelope holds, like a push: as a first version, as a next one, or as a branch. At most 32 MiB. */
   @Put('envelope')
+  @OfSessionByHandler({ role: 'never' })
   @ApiBody({ description: 'The envelope.', required: true, schema: { type: 'object', additionalProperties: true } })
   @ApiOkResponse({
     type: SessionNativeVersion,
@@ -263,6 +282,7 @@ export class NativeTranscriptsController {
 
   /** Makes a conversation of another harness from the session's records, so that it can go on with them. */
   @Post('convert')
+  @OfSession({ body: 'session_id', role: 'never' })
   @HttpCode(HttpStatus.OK)
   @ApiOkResponse({ type: SessionNativeConverted, description: 'What became of the records.' })
   @ApiProblems(

@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, HttpStatus, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal, Permit, type Principal } from '@holdfast/platform-auth';
+import { CurrentPrincipal, OfSession, Permit, type Principal } from '@holdfast/platform-auth';
 import { ApiProblems, CursorMalformed } from '@holdfast/platform-http';
 import { SessionNotFound } from '@holdfast/platform-postgres';
 import { SessionInboxFlow } from '@holdfast/sessions';
@@ -31,6 +31,7 @@ export class SessionInboxController {
   @Post('query')
   @HttpCode(HttpStatus.OK)
   @Permit('VIEW_SESSIONS')
+  @OfSession({ body: 'session_id' })
   @ApiOkResponse({ type: SessionInboxPage, description: 'A page of turns that wait.' })
   @ApiProblems(SessionNotFound, CursorMalformed)
   querySessionInbox(
@@ -44,6 +45,7 @@ export class SessionInboxController {
   @Post('reorder')
   @HttpCode(HttpStatus.OK)
   @Permit('RUN_SESSIONS')
+  @OfSession({ body: 'session_id', role: 'full' })
   @ApiOkResponse({ type: SessionInbox, description: 'The new order.' })
   @ApiProblems(SessionNotFound, InboxChanged)
   async reorderSessionInbox(
@@ -54,16 +56,20 @@ export class SessionInboxController {
     return { session_id, turn_ids };
   }
 
-  /** Takes one prompt out: it ends `cancelled` and never runs. Again changes nothing. */
+  /**
+   * Takes one prompt out: it ends `cancelled` and never runs. Again changes nothing. An executor who came through a share
+   * takes out what is their own.
+   */
   @Post('withdraw')
   @HttpCode(HttpStatus.OK)
   @Permit('RUN_SESSIONS')
+  @OfSession({ body: 'session_id' })
   @ApiOkResponse({ type: SessionTurn, description: 'The turn that was withdrawn.' })
   @ApiProblems(SessionNotFound, TurnNotFound, NotInInbox)
   async withdrawSessionInbox(
-    @CurrentPrincipal() { project_id }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Body() { session_id, turn_id }: SessionInboxWithdraw,
   ): Promise<SessionTurn> {
-    return toSessionTurn(await this.inboxFlow.withdraw({ project_id, session_id }, turn_id));
+    return toSessionTurn(await this.inboxFlow.withdraw(principal, session_id, turn_id));
   }
 }

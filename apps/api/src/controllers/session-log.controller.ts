@@ -10,8 +10,8 @@ import {
   StreamNotFound,
   TooManyViewers,
 } from '@holdfast/durable-streams';
-import { Permit, principalOf } from '@holdfast/platform-auth';
-import { ApiProblems } from '@holdfast/platform-http';
+import { OfSession, Permit, principalOf } from '@holdfast/platform-auth';
+import { admission, ApiProblems } from '@holdfast/platform-http';
 import { logUrlPath, sessionLogPath } from '@holdfast/sessions-streams';
 import { SessionLogs } from '../log/session-logs.js';
 
@@ -27,6 +27,7 @@ export class SessionLogController {
   /** Reads a session's log from an offset; with `live`, goes on with what comes. */
   @Get('sessions/:session_id/events')
   @Permit('VIEW_SESSIONS')
+  @OfSession({ params: 'session_id' })
   @ApiParam({ name: 'session_id', description: 'The session.' })
   @ApiQuery({
     name: 'offset',
@@ -61,7 +62,11 @@ export class SessionLogController {
     const { session_id } = request.params as { session_id: string };
     const path = logUrlPath(sessionLogPath(encodeURIComponent(session_id)));
     const search = request.url.split('?')[1] ?? '';
+    const { GET } = this.logs.sessionLog.methods;
+    const admit = admission(GET!, path);
+    const principal = principalOf(request);
+    await admit(principal);
     void reply.hijack();
-    await this.logs.readSessionLog({ raw, method, path, search, principal: principalOf(request) }, reply.raw);
+    await this.logs.readSessionLog({ raw, method, path, search, principal, admit }, reply.raw);
   }
 }

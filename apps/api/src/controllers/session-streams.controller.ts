@@ -3,19 +3,29 @@ import { ApiAcceptedResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AgentNotFound, AgentRevisionNotFound, ApprovalBypassNotAllowed } from '@holdfast/agents';
 import { TooManyViewers } from '@holdfast/durable-streams';
-import { CurrentPrincipal, Permit, requirePolicy, type Principal } from '@holdfast/platform-auth';
+import {
+  CurrentPrincipal,
+  OfSession,
+  OfSessionByHandler,
+  Permit,
+  SessionAccess,
+  type Principal,
+} from '@holdfast/platform-auth';
 import { ApiProblems, CursorMalformed, Draining, IdempotencyKey } from '@holdfast/platform-http';
 import { IdempotencyKeyReused, SessionNotFound, type SessionKey } from '@holdfast/platform-postgres';
 import { AwaitStartFlow, DetachWatcherFlow, InvokeSessionFlow, KillSessionFlow } from '@holdfast/sessions';
-import { SessionPath } from '@holdfast/sessions-directory';
+import { SessionArchived, SessionPath } from '@holdfast/sessions-directory';
+import { ShareAgentFixed } from '@holdfast/sessions-sharing';
 import {
   commandOf,
   InboxFull,
   NoLiveTurn,
+  NoLocalRunner,
   NotStarted,
   ProjectAtCapacity,
   SessionInUse,
   SessionLiveness,
+  SessionNotLocal,
   SessionStream,
   SessionStreamDetach,
   SessionStreamDetached,
@@ -35,7 +45,7 @@ import {
   type InvokedTurn,
 } from '@holdfast/sessions-streams';
 import { openRequest } from '../log/open-request.js';
-import { TurnViews } from '../log/turn-views.js';
+import { requireViewOfTurns, TurnViews } from '../log/turn-views.js';
 
 const EXAMPLE = `event: invoked
 data:{"mode":"send","session_id":"s-1","turn_id":"0190b0e0-0000-7000-8000-000000000000","status":"queued"}
@@ -57,6 +67,7 @@ export class SessionStreamsController {
     private readonly detachFlow: DetachWatcherFlow,
     private readonly reader: SessionStreamsReader,
     private readonly turnViews: TurnViews,
+    private readonly access: SessionAccess,
     private readonly draining: Draining,
   ) {}
 
@@ -68,6 +79,7 @@ export class SessionStreamsController {
   @Post('invoke')
   @HttpCode(HttpStatus.ACCEPTED)
   @Permit('RUN_SESSIONS')
+  @OfSession({ body: 'session_id' })
   @ApiAcceptedResponse({
     type: SessionStreamInvoked,
     description: 'The command is taken; `status` says how far the turn is.',
@@ -80,7 +92,10 @@ export class SessionStreamsController {
     content: { 'text/event-stream': { schema: { type: 'string' }, example: EXAMPLE } },
   })
   @ApiProblems(
+    SessionArchived,
     SessionInUse,
+    SessionNotLocal,
+    NoLocalRunner,
     NoLiveTurn,
     TurnInInbox,
     SessionNotFound,
@@ -89,6 +104,7 @@ export class SessionStreamsController {
     AgentRevisionNotFound,
     ApprovalBypassNotAllowed,
     IdempotencyKeyReused,
+    ShareAgentFixed,
     ProjectAtCapacity,
     InboxFull,
     NotStarted,
@@ -106,7 +122,7 @@ export class SessionStreamsController {
     if (invoke.detached || commandOf(invoke) === 'cancel') {
       await reply.send(await this.stateOf(session, await run(), invoke, request));
     } else {
-      requirePolicy({ for: 'user', permission: 'VIEW_SESSIONS' }, principal);
+      requireViewOfTurns(principal);
       await this.turnViews.serve(request, reply, session, async () => {
         const invoked = await run();
         return { invoked: await this.reader.fetchInvoked(session, invoked), connection: invoked.connection };
@@ -132,6 +148,7 @@ export class SessionStreamsController {
   @Post('detach')
   @HttpCode(HttpStatus.OK)
   @Permit('RUN_SESSIONS')
+  @OfSession({ body: 'session_id' })
   @ApiOkResponse({ type: SessionStreamDetached, description: 'Nobody watches under this name any more.' })
   @ApiProblems(SessionNotFound)
   async detachSessionStream(
@@ -148,6 +165,7 @@ export class SessionStreamsController {
   @Post('kill')
   @HttpCode(HttpStatus.OK)
   @Permit('RUN_SESSIONS')
+  @OfSession({ body: 'session_id', role: 'full' })
   @ApiOkResponse({ type: SessionStreamKilled, description: 'What was ended.' })
   @ApiProblems(SessionNotFound)
   killSessionStream(
@@ -161,19 +179,21 @@ export class SessionStreamsController {
   @Post('query')
   @HttpCode(HttpStatus.OK)
   @Permit('VIEW_SESSIONS')
+  @OfSessionByHandler()
   @ApiOkResponse({ type: SessionStreamPage, description: 'A page of streams.' })
   @ApiProblems(CursorMalformed)
   querySessionStreams(
-    @CurrentPrincipal() { project_id }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Body() query: SessionStreamQuery,
   ): Promise<SessionStreamPage> {
-    return this.reader.queryStreams(project_id, query);
+    return this.reader.queryStreams(principal.project_id, query, this.access.filter(principal));
   }
 
   /** Turns of a session that went in line, newest first. What waits is in its inbox. */
   @Post('turns/query')
   @HttpCode(HttpStatus.OK)
   @Permit('VIEW_SESSIONS')
+  @OfSession({ body: 'session_id' })
   @ApiOkResponse({ type: SessionTurnPage, description: 'A page of turns.' })
   @ApiProblems(SessionNotFound, CursorMalformed)
   querySessionTurns(
@@ -186,18 +206,23 @@ export class SessionStreamsController {
   /** A turn, also one that waits in the inbox. */
   @Get('turns/:turn_id')
   @Permit('VIEW_SESSIONS')
+  @OfSessionByHandler()
   @ApiOkResponse({ type: SessionTurn, description: 'The turn.' })
   @ApiProblems(TurnNotFound)
-  fetchSessionTurn(
-    @CurrentPrincipal() { project_id }: Principal,
+  async fetchSessionTurn(
+    @CurrentPrincipal() principal: Principal,
     @Param() { turn_id }: SessionTurnPath,
   ): Promise<SessionTurn> {
-    return this.reader.fetchTurn(project_id, turn_id);
+    const turn = await this.reader.fetchTurn(principal.project_id, turn_id);
+    const reached = await this.access.reached(principal, [turn.session_id]);
+    if (!reached.has(turn.session_id)) throw TurnNotFound({ turn_id });
+    return turn;
   }
 
   /** Who runs the session now, and where its log is. */
   @Get(':session_id')
   @Permit('VIEW_SESSIONS')
+  @OfSession({ params: 'session_id' })
   @ApiOkResponse({ type: SessionStream, description: 'The stream.' })
   @ApiProblems(SessionNotFound)
   fetchSessionStream(
@@ -210,6 +235,7 @@ export class SessionStreamsController {
   /** Whether somebody runs the session now. */
   @Get(':session_id/liveness')
   @Permit('VIEW_SESSIONS')
+  @OfSession({ params: 'session_id' })
   @ApiOkResponse({ type: SessionLiveness, description: 'What is true at this moment.' })
   @ApiProblems(SessionNotFound)
   fetchSessionLiveness(

@@ -1,6 +1,6 @@
 import { Body, Controller, HttpCode, HttpStatus, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal, Permit, type Principal } from '@holdfast/platform-auth';
+import { CurrentPrincipal, OfSession, Permit, type Principal } from '@holdfast/platform-auth';
 import { ApiProblems, CursorMalformed } from '@holdfast/platform-http';
 import { SessionNotFound } from '@holdfast/platform-postgres';
 import {
@@ -19,6 +19,7 @@ export class SessionTranscriptsController {
   @Post('query')
   @HttpCode(HttpStatus.OK)
   @Permit('VIEW_SESSIONS')
+  @OfSession({ body: 'session_id' })
   @ApiOkResponse({ type: SessionTranscriptPage, description: 'A page of records.' })
   @ApiProblems(SessionNotFound, TranscriptCursorGone, CursorMalformed)
   querySessionTranscripts(

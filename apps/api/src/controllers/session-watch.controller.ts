@@ -1,18 +1,14 @@
 import { Body, Controller, HttpCode, HttpStatus, Post, Req, Res } from '@nestjs/common';
 import { ApiExtraModels, ApiOkResponse, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { LogWatcher, TooManyViewers } from '@holdfast/durable-streams';
-import { Permit, principalOf } from '@holdfast/platform-auth';
+import { LogWatcher, StreamNotFound, TooManyViewers } from '@holdfast/durable-streams';
+import { OfSessionByHandler, Permit, principalOf } from '@holdfast/platform-auth';
 import { ApiProblems } from '@holdfast/platform-http';
-import {
-  sessionLogKey,
-  SessionStreamEvents,
-  SessionStreamProblem,
-  SessionStreamWatch,
-} from '@holdfast/sessions-streams';
+import { SessionStreamEvents, SessionStreamProblem, SessionStreamWatch } from '@holdfast/sessions-streams';
 import { LiveViews } from '../log/live-views.js';
 import { sessionWatchFrames } from '../log/session-watch-frames.js';
 import { takeOver } from '../log/take-over.js';
+import { WatchAccess } from '../log/watch-access.js';
 
 const EXAMPLE = `event: data
 data: {"session_id":"s-1","next_offset":"0000000000000007_0000000000000042","up_to_date":true,"events":[{"type":"turn.queued"}]}
@@ -28,21 +24,24 @@ export class SessionWatchController {
   constructor(
     private readonly watcher: LogWatcher,
     private readonly views: LiveViews,
+    private readonly access: WatchAccess,
   ) {}
 
   /**
-   * Follows the logs of many sessions on one connection: for each, what comes after its offset, then what is appended. A
-   * session that cannot be watched is told as an event, and the others go on.
+   * Follows the logs of many sessions, and the activity of tasks, on one connection: for each, what comes after its
+   * offset, then what is appended. A log that cannot be watched is told as an event, and the others go on.
    */
   @Post('watch')
   @HttpCode(HttpStatus.OK)
   @Permit('VIEW_SESSIONS')
+  @OfSessionByHandler()
   @ApiExtraModels(SessionStreamEvents, SessionStreamProblem)
   @ApiOkResponse({
     description:
-      'Server-Sent Events. `data` carries messages of one session with the offset after them; `problem` says why a ' +
-      'session is not watched (any more): `session_not_found`, `offset_gone`, `offset_beyond_tail`. Comments keep the ' +
-      'connection alive. It ends after about a minute: watch again, with the last `next_offset` of each session.',
+      'Server-Sent Events. `data` carries messages of one log with the offset after them, `problem` says why a log is ' +
+      'not watched (any more): `session_not_found`, `task_not_found`, `offset_gone`, `offset_beyond_tail`. Both name ' +
+      'the `session_id`, or for the activity of a task its `task_id`. Comments keep the connection alive. It ends ' +
+      'after about a minute: watch again, with the last `next_offset` of each log.',
     content: {
       'text/event-stream': {
         schema: {
@@ -59,20 +58,19 @@ export class SessionWatchController {
     },
   })
   @ApiProblems(TooManyViewers)
-  watchSessionStreams(
+  async watchSessionStreams(
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
-    @Body() { sessions }: SessionStreamWatch,
+    @Body() watch: SessionStreamWatch,
   ): Promise<void> {
-    const { project_id } = principalOf(request);
-    const wanted = sessions.map(({ session_id, offset }) => ({
-      key: sessionLogKey({ project_id, session_id }),
-      offset,
-    }));
-    return this.views.serve(request.raw, reply.raw, (view, stream) =>
-      this.watcher.watch(wanted, view, sessionWatchFrames(request.id), () => {
+    const { wanted, refused, grant } = await this.access.of(principalOf(request), request.headers, watch);
+    const frames = sessionWatchFrames(request.id);
+    await this.views.serve(request.raw, reply.raw, grant, (view, stream) =>
+      this.watcher.watch(wanted, view, frames, () => {
         takeOver(reply);
-        return stream.start({});
+        const sink = stream.start({});
+        for (const { key } of refused) sink.write(frames.problem(key, StreamNotFound(key)));
+        return sink;
       }),
     );
   }

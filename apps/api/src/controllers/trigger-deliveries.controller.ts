@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, HttpStatus, Param, Post } from '@nestjs/common';
 import { ApiOkResponse, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal, Permit, type Principal } from '@holdfast/platform-auth';
+import { CurrentPrincipal, OfSessionByHandler, Permit, SessionAccess, type Principal } from '@holdfast/platform-auth';
 import { ApiProblems, CursorMalformed } from '@holdfast/platform-http';
 import {
   TriggerDeliveriesReader,
@@ -14,29 +14,37 @@ import {
 @ApiTags('triggers')
 @Controller('v1/triggers/deliveries')
 export class TriggerDeliveriesController {
-  constructor(private readonly reader: TriggerDeliveriesReader) {}
+  constructor(
+    private readonly reader: TriggerDeliveriesReader,
+    private readonly access: SessionAccess,
+  ) {}
 
   /** Turns that were started with nobody watching, newest first, and what became of them. */
   @Post('query')
   @HttpCode(HttpStatus.OK)
   @Permit('VIEW_SESSIONS')
+  @OfSessionByHandler({ role: 'never' })
   @ApiOkResponse({ type: TriggerDeliveryPage, description: 'A page of deliveries.' })
   @ApiProblems(CursorMalformed)
   queryTriggerDeliveries(
-    @CurrentPrincipal() { project_id }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Body() query: TriggerDeliveryQuery,
   ): Promise<TriggerDeliveryPage> {
-    return this.reader.query(project_id, query);
+    return this.reader.query(principal.project_id, query, this.access.filter(principal));
   }
 
   @Get(':delivery_id')
   @Permit('VIEW_SESSIONS')
+  @OfSessionByHandler({ role: 'never' })
   @ApiOkResponse({ type: TriggerDelivery, description: 'The delivery.' })
   @ApiProblems(TriggerDeliveryNotFound)
-  fetchTriggerDelivery(
-    @CurrentPrincipal() { project_id }: Principal,
+  async fetchTriggerDelivery(
+    @CurrentPrincipal() principal: Principal,
     @Param() { delivery_id }: TriggerDeliveryPath,
   ): Promise<TriggerDelivery> {
-    return this.reader.fetch(project_id, delivery_id);
+    const delivery = await this.reader.fetch(principal.project_id, delivery_id);
+    const reached = await this.access.reached(principal, [delivery.session_id]);
+    if (!reached.has(delivery.session_id)) throw TriggerDeliveryNotFound({ delivery_id });
+    return delivery;
   }
 }

@@ -3,6 +3,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import type { View, ViewEnd } from '@holdfast/durable-streams';
 import { Draining } from '@holdfast/platform-http';
 import { EventStream } from './event-stream.js';
+import { LiveGrants, type ViewGrant } from './live-grants.js';
 import { openRequest } from './open-request.js';
 import { ViewerLimit } from './viewer-limit.js';
 
@@ -17,19 +18,23 @@ export class LiveViews {
   constructor(
     private readonly draining: Draining,
     private readonly limit: ViewerLimit,
+    private readonly grants: LiveGrants,
   ) {}
 
-  /** Ends with the view, its caller or this process. Errors: too_many_viewers, and those of `show` before it starts the stream. */
+  /** Ends with the view, its caller, what lets them see it, or this process. Errors: too_many_viewers, and those of `show` before it starts the stream. */
   async serve(
     raw: IncomingMessage,
     response: ServerResponse,
+    grant: ViewGrant,
     show: (view: View, stream: EventStream) => Promise<ViewEnd>,
   ): Promise<void> {
     const leave = this.limit.enter();
     const watching = openRequest(raw, this.draining);
+    const held = this.grants.hold(grant);
     const stream = new EventStream(response);
     try {
-      const end = await show({ lifetimeMs: SSE_LIFETIME_MS, signal: watching.signal }, stream);
+      const signal = AbortSignal.any([watching.signal, held.signal]);
+      const end = await show({ lifetimeMs: SSE_LIFETIME_MS, signal }, stream);
       this.limit.count(end);
       if (end === 'too_slow') stream.drop();
       else stream.end();
@@ -39,6 +44,7 @@ export class LiveViews {
       this.limit.count('failed');
       stream.cut();
     } finally {
+      held.done();
       watching.done();
       leave();
     }

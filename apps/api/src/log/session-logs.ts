@@ -2,9 +2,11 @@ import type { ServerResponse } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { isUUID } from 'class-validator';
 import { LogReader, StreamNotFound, StreamReserved, type LogKey } from '@holdfast/durable-streams';
-import { requireTurnScope } from '@holdfast/platform-auth';
-import { readBody, writeHead, type DirectRequest, type DirectRoute } from '@holdfast/platform-http';
+import { requireTurnScope, SessionAccess, type ClosedPolicy, type Principal } from '@holdfast/platform-auth';
+import { isDomainError } from '@holdfast/platform-errors';
+import { readBody, writeHead, type DirectRequest, type DirectRoute, type DirectSession } from '@holdfast/platform-http';
 import { SESSION_ID_PATTERN } from '@holdfast/platform-postgres';
+import { activityLogPath, TaskNotFound } from '@holdfast/sessions-sharing';
 import {
   controlLogPath,
   parseProducer,
@@ -18,7 +20,13 @@ import { appendHeaders, headHeaders } from './stream-headers.js';
 import { streamPathOf } from './stream-path.js';
 import { StreamReading } from './stream-reading.js';
 
-/** The logs of sessions and runners: read by whoever may, written by the turn that runs, and nothing else. */
+const VIEW: ClosedPolicy = { for: 'user', permission: 'VIEW_SESSIONS' };
+const EDIT: ClosedPolicy = { for: 'user', permission: 'EDIT_SESSIONS' };
+
+/**
+ * The logs of sessions, tasks and runners: read by whoever may, written by the turn that runs and by the server, and
+ * nothing else.
+ */
 @Injectable()
 export class SessionLogs {
   constructor(
@@ -26,16 +34,38 @@ export class SessionLogs {
     private readonly reading: StreamReading,
     private readonly log: SessionLogService,
     private readonly claims: TurnClaimsService,
+    private readonly access: SessionAccess,
   ) {}
+
+  private readonly ofSession: DirectSession = {
+    rule: { of: 'session', place: { in: 'params', name: 'session_id' } },
+    reach: (principal, path) => this.reachSession(principal, path),
+  };
+
+  private readonly ofTask: DirectSession = {
+    rule: { of: 'task', place: { in: 'params', name: 'task_id' } },
+    reach: (principal, path) => this.reachTask(principal, path),
+  };
 
   readonly sessionLog: DirectRoute = {
     name: '/v1/stream/sessions/:session_id/events',
     methods: {
-      GET: { policy: { for: 'user', permission: 'VIEW_SESSIONS' }, handle: (...args) => this.readSessionLog(...args) },
-      HEAD: { policy: { for: 'user', permission: 'VIEW_SESSIONS' }, handle: (...args) => this.headSessionLog(...args) },
+      GET: { policy: VIEW, session: this.ofSession, handle: (...args) => this.readSessionLog(...args) },
+      HEAD: { policy: VIEW, session: this.ofSession, handle: (...args) => this.headSessionLog(...args) },
       POST: { policy: { for: 'turn' }, handle: (...args) => this.appendSessionLog(...args) },
-      PUT: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
-      DELETE: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
+      PUT: { policy: EDIT, handle: refuseReserved },
+      DELETE: { policy: EDIT, handle: refuseReserved },
+    },
+  };
+
+  readonly activityLog: DirectRoute = {
+    name: '/v1/stream/tasks/:task_id/activity',
+    methods: {
+      GET: { policy: VIEW, session: this.ofTask, handle: (...args) => this.readActivityLog(...args) },
+      HEAD: { policy: VIEW, session: this.ofTask, handle: (...args) => this.headActivityLog(...args) },
+      PUT: { policy: EDIT, handle: refuseReserved },
+      POST: { policy: EDIT, handle: refuseReserved },
+      DELETE: { policy: EDIT, handle: refuseReserved },
     },
   };
 
@@ -43,9 +73,9 @@ export class SessionLogs {
     name: '/v1/stream/runners/:replica_id/control',
     methods: {
       GET: { policy: { for: 'runner-or-turn' }, handle: (...args) => this.readControlLog(...args) },
-      PUT: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
-      POST: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
-      DELETE: { policy: { for: 'user', permission: 'EDIT_SESSIONS' }, handle: refuseReserved },
+      PUT: { policy: EDIT, handle: refuseReserved },
+      POST: { policy: EDIT, handle: refuseReserved },
+      DELETE: { policy: EDIT, handle: refuseReserved },
     },
   };
 
@@ -56,6 +86,33 @@ export class SessionLogs {
   private async headSessionLog(request: DirectRequest, response: ServerResponse): Promise<void> {
     const head = await this.reader.head(sessionKeyOf(request));
     writeHead(response, 200, { ...headHeaders(head), 'cache-control': 'no-store' }).end();
+  }
+
+  private readActivityLog(request: DirectRequest, response: ServerResponse): Promise<void> {
+    return this.reading.read(activityKeyOf(request), request, response);
+  }
+
+  private async headActivityLog(request: DirectRequest, response: ServerResponse): Promise<void> {
+    const head = await this.reader.head(activityKeyOf(request));
+    writeHead(response, 200, { ...headHeaders(head), 'cache-control': 'no-store' }).end();
+  }
+
+  /** The private session of somebody else has no log, as one that does not exist has none. Errors: as `SessionAccess.require`. */
+  private async reachSession(principal: Principal, path: string): Promise<void> {
+    const session_id = sessionIdOf({ path });
+    try {
+      await this.access.require(principal, session_id, 'reader');
+    } catch (error) {
+      const isHidden = principal.kind !== 'share' && isDomainError(error, 'session_not_found');
+      throw isHidden ? StreamNotFound({ path: sessionLogPath(session_id) }) : error;
+    }
+  }
+
+  /** What is told of a task is told of all that descends from it. Errors: task_not_found. */
+  private async reachTask(principal: Principal, path: string): Promise<void> {
+    const task_id = secondSegmentOf({ path }).toLowerCase();
+    const reached = await this.access.reachedActivities(principal, [task_id]);
+    if (!reached.has(task_id)) throw TaskNotFound({ task_id });
   }
 
   /** Durable when answered; a retry with the same producer headers is never doubled. */
@@ -84,9 +141,12 @@ export class SessionLogs {
   }
 }
 
-const secondSegmentOf = ({ path }: DirectRequest): string => streamPathOf(path).split('/')[1]!;
+/** The part of a request that names its log. */
+type Located = Pick<DirectRequest, 'path'>;
 
-function sessionIdOf(request: DirectRequest): string {
+const secondSegmentOf = ({ path }: Located): string => streamPathOf(path).split('/')[1]!;
+
+function sessionIdOf(request: Located): string {
   const session_id = secondSegmentOf(request);
   if (!SESSION_ID_PATTERN.test(session_id)) throw StreamNotFound({ path: sessionLogPath(session_id) });
   return session_id;
@@ -95,6 +155,12 @@ function sessionIdOf(request: DirectRequest): string {
 const sessionKeyOf = (request: DirectRequest): LogKey => ({
   project_id: request.principal.project_id,
   path: sessionLogPath(sessionIdOf(request)),
+});
+
+/** As the database writes ids: however the caller wrote it, it is the same log. */
+const activityKeyOf = (request: DirectRequest): LogKey => ({
+  project_id: request.principal.project_id,
+  path: activityLogPath(secondSegmentOf(request).toLowerCase()),
 });
 
 function refuseReserved({ path }: DirectRequest): Promise<void> {

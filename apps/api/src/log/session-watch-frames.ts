@@ -2,29 +2,31 @@ import { offsetAt, SseFrame, type LogHead, type LogPage, type ViewFrames } from 
 import { isDomainError, type DomainError } from '@holdfast/platform-errors';
 import { problemOf } from '@holdfast/platform-http';
 import { SessionNotFound } from '@holdfast/platform-postgres';
-import { sessionIdOfLog } from '@holdfast/sessions-streams';
+import { TaskNotFound } from '@holdfast/sessions-sharing';
+import { watchedLogAt, type WatchedLog } from './watched-logs.js';
 
 /** The events of a watch (docs/reference/watch.md), for the request that `requestId` names. */
 export function sessionWatchFrames(requestId: string): Required<ViewFrames> {
   return {
     page: sharedFrame,
     problem: ({ path }, error) => {
-      const session_id = sessionIdOfLog(path);
-      const problem = problemOf(inWordsOfSessions(session_id, error), requestId);
-      return new SseFrame(Buffer.from(`event: problem\ndata: ${JSON.stringify({ session_id, problem })}\n\n`));
+      const log = watchedLogAt(path);
+      const problem = problemOf(inWordsOf(log, error), requestId);
+      return new SseFrame(Buffer.from(`event: problem\ndata: ${JSON.stringify({ ...log, problem })}\n\n`));
     },
   };
 }
 
-/** The log of a session is there exactly as long as the session. */
-function inWordsOfSessions(session_id: string, error: DomainError): DomainError {
+/** The log of a session is there exactly as long as the session; a task without one is like none. */
+function inWordsOf(log: WatchedLog, error: DomainError): DomainError {
   const isUnknown = isDomainError(error, 'stream_not_found') || isDomainError(error, 'stream_deleted');
-  return isUnknown ? SessionNotFound({ session_id }) : error;
+  if (!isUnknown) return error;
+  return 'session_id' in log ? SessionNotFound(log) : TaskNotFound(log);
 }
 
 const frames = new WeakMap<LogPage, SseFrame>();
 
-/** One for all who watch the session. */
+/** One for all who watch the log. */
 function sharedFrame(head: LogHead, page: LogPage): SseFrame {
   const made = frames.get(page) ?? frameOf(head, page);
   frames.set(page, made);
@@ -35,7 +37,7 @@ const CLOSE = Buffer.from(']}\n\n');
 
 function frameOf(head: LogHead, { next, parts, upToDate }: LogPage): SseFrame {
   const known = {
-    session_id: sessionIdOfLog(head.path),
+    ...watchedLogAt(head.path),
     next_offset: offsetAt(head, next),
     up_to_date: upToDate,
   };

@@ -13,7 +13,9 @@ import {
   type LogPage,
 } from '@holdfast/durable-streams';
 import { Draining, writeHead, type DirectRequest } from '@holdfast/platform-http';
+import { isSessionLogPath, sessionIdOfLog } from '@holdfast/sessions-streams';
 import { drained } from './drained.js';
+import { LiveGrants, type ViewGrant } from './live-grants.js';
 import { LiveViews } from './live-views.js';
 import { openRequest } from './open-request.js';
 import { entityTag, matchesEntityTag, pageHeaders, type StreamHeaders } from './stream-headers.js';
@@ -35,6 +37,7 @@ export class StreamReading {
     private readonly reader: LogReader,
     private readonly viewer: LogViewer,
     private readonly views: LiveViews,
+    private readonly grants: LiveGrants,
     private readonly draining: Draining,
     private readonly limit: ViewerLimit,
     @Inject(LONG_POLL_MS) private readonly longPollMs: number,
@@ -92,17 +95,21 @@ export class StreamReading {
     key: LogKey,
     offset: string,
     cursor: string | undefined,
-    { raw }: DirectRequest,
+    request: DirectRequest,
     response: ServerResponse,
   ): Promise<void> {
     const leave = this.limit.enter();
-    const waiting = openRequest(raw, this.draining);
+    const waiting = openRequest(request.raw, this.draining);
+    const held = this.grants.hold(grantOf(key, request));
     try {
-      const { head, page } = await this.viewer.poll(key, offset, this.longPollMs, waiting.signal);
+      const signal = AbortSignal.any([waiting.signal, held.signal]);
+      const { head, page } = await this.viewer.poll(key, offset, this.longPollMs, signal);
+      held.signal.throwIfAborted();
       const headers = { ...pageHeaders(head, page, { cursor }), 'cache-control': 'no-store' };
       if (page.parts.length > 0) sendPage(response, head, page, headers);
       else writeHead(response, 204, headers).end();
     } finally {
+      held.done();
       waiting.done();
       leave();
     }
@@ -112,15 +119,21 @@ export class StreamReading {
     key: LogKey,
     offset: string,
     cursor: string | undefined,
-    { raw }: DirectRequest,
+    request: DirectRequest,
     response: ServerResponse,
   ): Promise<void> {
-    return this.views.serve(raw, response, (view, stream) =>
+    return this.views.serve(request.raw, response, grantOf(key, request), (view, stream) =>
       this.viewer.follow(key, offset, { ...view, cursor }, (head) =>
         stream.start(sseEncodingOf(head) === 'base64' ? { 'stream-sse-data-encoding': 'base64' } : {}),
       ),
     );
   }
+}
+
+/** Those who look at a session's log are there for others who do. */
+function grantOf({ path }: LogKey, { raw, principal, admit }: DirectRequest): ViewGrant {
+  const session_ids = isSessionLogPath(path) ? [sessionIdOfLog(path)] : [];
+  return { headers: raw.headers, principal, admit, session_ids };
 }
 
 const OPEN = Buffer.from('[');

@@ -1,18 +1,17 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { LogWatcher, SseFrame, type View, type ViewEnd, type ViewerSink } from '@holdfast/durable-streams';
-import { RequestAuthentication, requirePolicy } from '@holdfast/platform-auth';
-import { isDomainError } from '@holdfast/platform-errors';
+import { principalOf, requirePolicy, SessionAccess, type Principal, type SessionRule } from '@holdfast/platform-auth';
 import type { SessionKey } from '@holdfast/platform-postgres';
 import { DetachWatcherFlow, type WatcherConnection } from '@holdfast/sessions';
 import { sessionLogKey, type SessionStreamInvoked } from '@holdfast/sessions-streams';
+import type { ViewGrant } from './live-grants.js';
 import { LiveViews } from './live-views.js';
 import { takeOver } from './take-over.js';
 import { sseEvent, TurnFrames } from './turn-frames.js';
 
-/** A turn may take long, so its view may; who may see it is looked at again each minute. */
+/** A turn may take long, so its view may; who may see it is looked at again all the while. */
 const LIFETIME_MS = 60 * 60_000;
-const RECHECK_MS = 60_000;
 
 /** What somebody watches, and over which of its connections. */
 interface Watched {
@@ -33,7 +32,7 @@ export class TurnViews {
   constructor(
     private readonly watcher: LogWatcher,
     private readonly views: LiveViews,
-    private readonly authentication: RequestAuthentication,
+    private readonly access: SessionAccess,
     private readonly detachFlow: DetachWatcherFlow,
   ) {}
 
@@ -49,7 +48,7 @@ export class TurnViews {
   ): Promise<void> {
     let watcher: Watcher | undefined;
     try {
-      await this.views.serve(request.raw, reply.raw, async (view, stream) => {
+      await this.views.serve(request.raw, reply.raw, this.grantOf(request, session), async (view, stream) => {
         const { invoked, connection } = await invoke();
         if (invoked.watcher_id !== null) watcher = { watcher_id: invoked.watcher_id, connection };
         const start = () => {
@@ -58,15 +57,15 @@ export class TurnViews {
           sink.write(new SseFrame(Buffer.from(sseEvent('invoked', invoked))));
           return sink;
         };
-        return this.show(request, session, invoked, view, start, () => (watcher = undefined));
+        return this.show(request.id, session, invoked, view, start, () => (watcher = undefined));
       });
     } finally {
       if (watcher) await this.detach(session, watcher);
     }
   }
 
-  private async show(
-    request: FastifyRequest,
+  private show(
+    requestId: string,
     session: SessionKey,
     invoked: SessionStreamInvoked,
     view: View,
@@ -74,30 +73,26 @@ export class TurnViews {
     onEnd: () => void,
   ): Promise<ViewEnd> {
     const over = new AbortController();
-    const frames = new TurnFrames(invoked, request.id, () => {
+    const frames = new TurnFrames(invoked, requestId, () => {
       onEnd();
       over.abort();
     });
-    const recheck = setInterval(() => void this.recheck(request, over), RECHECK_MS).unref();
-    try {
-      const wanted = [{ key: sessionLogKey(session), offset: invoked.offset }];
-      const signal = AbortSignal.any([view.signal, over.signal]);
-      return await this.watcher.watch(wanted, { lifetimeMs: LIFETIME_MS, signal }, frames, start);
-    } finally {
-      clearInterval(recheck);
-    }
+    const wanted = [{ key: sessionLogKey(session), offset: invoked.offset }];
+    const signal = AbortSignal.any([view.signal, over.signal]);
+    return this.watcher.watch(wanted, { lifetimeMs: LIFETIME_MS, signal }, frames, start);
   }
 
-  /** Ends the view of a caller whose key is good no longer. */
-  private async recheck({ headers }: FastifyRequest, over: AbortController): Promise<void> {
-    try {
-      const principal = await this.authentication.principal({ headers });
-      requirePolicy({ for: 'user', permission: 'RUN_SESSIONS' }, principal);
-      requirePolicy({ for: 'user', permission: 'VIEW_SESSIONS' }, principal);
-    } catch (error) {
-      if (isDomainError(error)) over.abort();
-      else this.logger.warn({ event: 'turn_view.recheck_failed', err: error });
-    }
+  /** Whoever may invoke and see what comes of it. */
+  private grantOf(request: FastifyRequest, { session_id }: SessionKey): ViewGrant {
+    return {
+      headers: request.headers,
+      principal: principalOf(request),
+      admit: async (principal) => {
+        requireViewOfTurns(principal);
+        await this.access.require(principal, session_id, 'executor');
+      },
+      session_ids: [session_id],
+    };
   }
 
   private async detach(session: SessionKey, { watcher_id, connection }: Watcher): Promise<void> {
@@ -108,4 +103,12 @@ export class TurnViews {
       this.logger.warn({ event: 'turn_view.detach_failed', session_id: session.session_id, err: error });
     }
   }
+}
+
+const OF_SESSION: SessionRule = { of: 'session', place: { in: 'body', name: 'session_id' } };
+
+/** To stay and watch takes both. Errors: credential_kind, permission_denied. */
+export function requireViewOfTurns(principal: Principal): void {
+  requirePolicy({ for: 'user', permission: 'RUN_SESSIONS' }, principal, OF_SESSION);
+  requirePolicy({ for: 'user', permission: 'VIEW_SESSIONS' }, principal, OF_SESSION);
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { Injectable, type Type } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { principalOf } from '@holdfast/platform-auth';
+import { principalOf, SessionAccess } from '@holdfast/platform-auth';
 import { isDomainError } from '@holdfast/platform-errors';
 import {
   JsonMalformed,
@@ -29,7 +29,9 @@ import {
 import { readerOf } from './native-access.js';
 import { Places } from './places.js';
 
-type Handle = (request: DirectRequest, response: ServerResponse) => Promise<void>;
+/** Whoever is let in is so once: nothing here stays open to be watched. */
+type NativeRequest = Omit<DirectRequest, 'admit'>;
+type Handle = (request: NativeRequest, response: ServerResponse) => Promise<void>;
 
 /** Downloads at a time, of all projects and of one: an archive holds less than 2 MiB, an envelope some of its chunks. */
 const ARCHIVES = { inAll: 128, ofProject: 32 };
@@ -60,9 +62,10 @@ export class NativeBodies {
   constructor(
     private readonly saveFlow: SaveNativeFlow,
     private readonly content: NativeContent,
+    private readonly access: SessionAccess,
   ) {}
 
-  async append(request: DirectRequest, response: ServerResponse): Promise<void> {
+  async append(request: NativeRequest, response: ServerResponse): Promise<void> {
     const { raw, path, search, principal } = request;
     const { save_id } = await this.valid(SessionNativeSavePath, { save_id: SAVE_OF_PARTS.exec(path)?.[1] });
     const part = await this.valid(SessionNativePart, queryOf(search));
@@ -76,8 +79,10 @@ export class NativeBodies {
     }
   }
 
-  async setEnvelope({ raw, search, principal }: DirectRequest, response: ServerResponse): Promise<void> {
+  async setEnvelope({ raw, search, principal }: NativeRequest, response: ServerResponse): Promise<void> {
     const set = await this.valid(SessionNativeEnvelopeSet, queryOf(search));
+    // What a turn's credential is for, the save says.
+    if (principal.kind === 'user') await this.access.require(principal, set.session_id, 'executor');
     const version = await this.envelopesIn.during(principal.project_id, async () => {
       const json = parseJson(await bodyOf(raw, 'An envelope', MAX_ENVELOPE_BYTES));
       return await this.saveFlow.setEnvelope(principal, set, json);
@@ -85,11 +90,11 @@ export class NativeBodies {
     answer(response, version, { etag: `"${version.version}"` });
   }
 
-  async read({ search, principal }: DirectRequest, response: ServerResponse): Promise<void> {
+  async read({ search, principal }: NativeRequest, response: ServerResponse): Promise<void> {
     const selector = await this.valid(SessionNativeContentSelector, queryOf(search));
     const places = selector.as === 'envelope' ? this.envelopes : this.archives;
     await places.during(principal.project_id, async () => {
-      await this.send(await this.content.open(readerOf(principal), selector), response);
+      await this.send(await this.content.open(readerOf(principal, this.access), selector), response);
     });
   }
 
