@@ -19,6 +19,7 @@ import {
 } from './driven-agent.js';
 import { gatedOutput } from './gated-output.js';
 import { isStorableName } from './storable.js';
+import type { ToolsServer } from './tools/tools-socket.js';
 
 const protocolVersion = 1;
 const authenticationRequired = -32000;
@@ -106,15 +107,23 @@ export class AgentConnection implements DrivenAgent {
     await this.connection.agent.notify(methods.agent.session.cancel, { sessionId: this.sessionId });
   }
 
+  private get mcpServers(): ToolsServer[] {
+    return this.owner.tools ? [this.owner.tools] : [];
+  }
+
   private async newSession(cwd: string): Promise<string> {
-    const response = await this.connection.agent.request(methods.agent.session.new, { cwd, mcpServers: [] });
-    const sessionId: unknown = response?.sessionId;
+    const params = { cwd, mcpServers: this.mcpServers };
+    const response: { sessionId?: unknown } | null = await this.connection.agent.request(
+      methods.agent.session.new,
+      params,
+    );
+    const sessionId = response?.sessionId;
     if (isName(sessionId, maxSessionIdLength) && sessionId !== '') return sessionId;
     throw new AgentProtocolError('The agent answered session/new without a usable session id.');
   }
 
   private async resumeSession(cwd: string, sessionId: string): Promise<void> {
-    const params = { sessionId, cwd, mcpServers: [] };
+    const params = { sessionId, cwd, mcpServers: this.mcpServers };
     const capabilities = this.handshake?.agentCapabilities;
     try {
       if (capabilities?.sessionCapabilities?.resume) {

@@ -33,9 +33,15 @@ export interface AgentExit {
   startFailure: string | null;
 }
 
-/** Where an agent works, and for how long and with how much before its watchdog ends it. */
-export interface AgentTerms {
+/** Where an agent works, and whose it is. */
+export interface Workplace {
   cwd: string;
+  /** Marks the processes of this session's agents; others may work in the same folder. */
+  mark: string;
+}
+
+/** Where an agent works, and for how long and with how much before its watchdog ends it. */
+export interface AgentTerms extends Workplace {
   /** How long it may live unless it is extended. */
   limitMs: number;
   limits: Pick<AgentLimits, 'processes' | 'memoryMib'>;
@@ -44,9 +50,9 @@ export interface AgentTerms {
   onStderr(bytes: number): void;
 }
 
-/** Ends whoever an agent of this folder left behind, as when its watchdog was killed. Answers how many still live. */
-export async function endLeftAgents(cwd: string): Promise<number> {
-  return await new AgentTree(markerOf(cwd)).end(endLeftMs);
+/** Ends whoever an agent with this mark left behind, as when its watchdog was killed. Answers how many still live. */
+export async function endLeftAgents(mark: string): Promise<number> {
+  return await new AgentTree(markerOf(mark)).end(endLeftMs);
 }
 
 /** One agent in a process group of its own, under a watchdog. */
@@ -73,8 +79,8 @@ export class AgentProcess {
   private tellDeath: () => void = () => undefined;
   private stderr = '';
 
-  constructor(launch: AgentLaunch, { cwd, limitMs, limits, watchdogPath, onStderr }: AgentTerms) {
-    this.marker = `${markerOf(cwd)}${randomUUID()}`;
+  constructor(launch: AgentLaunch, { cwd, mark, limitMs, limits, watchdogPath, onStderr }: AgentTerms) {
+    this.marker = `${markerOf(mark)}${randomUUID()}`;
     // No environment: the agent could read its watchdog's, and the runner's own holds its key.
     this.watchdog = spawn(process.execPath, [watchdogPath], {
       env: {},
@@ -174,6 +180,6 @@ export class AgentProcess {
   }
 }
 
-function markerOf(cwd: string): string {
-  return `${cwd}#`;
+function markerOf(mark: string): string {
+  return `${mark}#`;
 }

@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** The variable that marks every process of an agent: whatever an agent starts inherits it. */
 export const markerVariable = 'HOLDFAST_AGENT';
 
+/** Bytes as they are: names of processes need not be UTF-8. */
+const procEncoding = 'latin1';
 /** Between two looks for processes that are being killed. */
 const lookAgainMs = 10;
 
@@ -30,12 +32,15 @@ export class AgentTree {
   private readonly strangers = new Map<number, number>();
   /** Nothing older than the agent is its own. */
   private readonly since: number;
+  /** How the entry in the environment begins, as it is read there. */
+  private readonly entry: string;
 
   constructor(
     /** Processes whose marker begins so are the agent's. */
-    private readonly marker: string,
+    marker: string,
     private readonly leader?: number,
   ) {
+    this.entry = Buffer.from(`${markerVariable}=${marker}`).toString(procEncoding);
     if (leader !== undefined) this.leaders.add(leader);
     this.since = (leader !== undefined && statOf(leader)?.startedAt) || 0;
   }
@@ -124,7 +129,7 @@ export class AgentTree {
   private isMarked({ pid, startedAt }: ProcessStat): boolean {
     if (this.strangers.get(pid) === startedAt) return false;
     const environment = read(pid, 'environ');
-    if (environment.split('\0').some((entry) => entry.startsWith(`${markerVariable}=${this.marker}`))) return true;
+    if (environment.split('\0').some((entry) => entry.startsWith(this.entry))) return true;
     // A process in the middle of exec() has none, and may be ours.
     if (environment !== '') this.strangers.set(pid, startedAt);
     return false;
@@ -197,7 +202,7 @@ function kibibytes(pid: number, file: string, form: RegExp): number {
 /** Empty when the process has gone, or is somebody else's. */
 function read(pid: number, file: string): string {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, 'latin1');
+    return readFileSync(`/proc/${pid}/${file}`, procEncoding);
   } catch {
     return '';
   }

@@ -1,4 +1,5 @@
-import { resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { isAbsolute, resolve } from 'node:path';
 import type { AgentLimits } from './agent-limits.js';
 import { readHarnessCommands, type HarnessCommands } from './cli-drive/harness-commands.js';
 
@@ -7,6 +8,9 @@ export interface RunnerConfig {
   url: string;
   key: string;
   folder: string;
+  /** Where the agents of all sessions work; null for a folder of each session's own. */
+  workFolder: string | null;
+  /** Besides the pool of this machine alone. */
   pools: readonly string[];
   /** What it says of itself, each as `key=value`; a turn that asks for labels goes to a runner that has them all. */
   labels: readonly string[];
@@ -15,6 +19,8 @@ export interface RunnerConfig {
   limits: AgentLimits;
   /** How often what an agent's harness wrote of a conversation is saved while its turn runs, in seconds. */
   captureSeconds: number;
+  /** Whether it stops when its stdin ends, because whoever started it is gone. */
+  stopsWithStdin: boolean;
   /** Where agents installed for Holdfast are found, besides the PATH. */
   agentsFolder: string | null;
   /** What replaces the command lines of harnesses that are not driven over ACP. */
@@ -51,7 +57,8 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Runner
   const url = environment.HOLDFAST_URL ?? '';
   const key = environment.HOLDFAST_RUNNER_KEY ?? '';
   const folder = environment.HOLDFAST_RUNNER_DIR ?? '';
-  const pools = (environment.HOLDFAST_POOLS ?? 'default').split(',').map((pool) => pool.trim());
+  const workFolder = environment.HOLDFAST_WORK_DIR || null;
+  const pools = listOf(environment.HOLDFAST_POOLS ?? 'default');
   const labels = listOf(environment.HOLDFAST_LABELS);
   const level = environment.LOG_LEVEL ?? 'info';
   const wholeNumber = (name: string, fallback: number, max: number): number => {
@@ -64,6 +71,11 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Runner
     url: check(isHttpUrl(url), 'HOLDFAST_URL must be the http(s) address of the api, as http://127.0.0.1:8080.', url),
     key: check(key !== '', 'HOLDFAST_RUNNER_KEY must be a runner key (hf_runner_…).', key),
     folder: resolve(check(folder !== '', 'HOLDFAST_RUNNER_DIR must be a folder that this runner alone uses.', folder)),
+    workFolder: check(
+      workFolder === null || (isAbsolute(workFolder) && isFolder(workFolder)),
+      `HOLDFAST_WORK_DIR must be the absolute path of a folder that is there; ${workFolder} is not.`,
+      workFolder,
+    ),
     pools: check(
       pools.every((pool) => poolForm.test(pool)),
       'HOLDFAST_POOLS must be names of pools, separated by commas; a name has lower case letters, digits, - and _.',
@@ -82,6 +94,7 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Runner
       turnMinutes: wholeNumber('HOLDFAST_MAX_TURN_MINUTES', 240, maxTurnMinutes),
     },
     captureSeconds: wholeNumber('HOLDFAST_CAPTURE_SECONDS', 5, 3_600),
+    stopsWithStdin: environment.HOLDFAST_STOPS_WITH_STDIN === '1',
     agentsFolder: environment.HOLDFAST_AGENTS_DIR ? resolve(environment.HOLDFAST_AGENTS_DIR) : null,
     harnessCommands: readHarnessCommands(environment.HOLDFAST_HARNESS_COMMANDS, (problem) => problems.push(problem)),
     log: {
@@ -97,6 +110,14 @@ export function readConfig(environment: NodeJS.ProcessEnv = process.env): Runner
 function listOf(text = ''): string[] {
   if (text.trim() === '') return [];
   return text.split(',').map((item) => item.trim());
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function isHttpUrl(text: string): boolean {

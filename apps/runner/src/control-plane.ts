@@ -12,6 +12,7 @@ import type {
 } from '@holdfast/client';
 
 import type { NativeStore } from './native/native-store.js';
+import type { TurnTree } from './tools/turn-tree.js';
 
 /** The runner's view of the api. Everything the runner asks of it or tells it goes through here. */
 export interface ControlPlane {
@@ -35,6 +36,8 @@ export interface ControlPlane {
   appendEvents(logPath: string, epoch: number, seq: number, events: readonly string[]): Promise<void>;
   /** The conversations that are stored of the turn's session. */
   native(turn: TurnKey): NativeStore;
+  /** The agents that work together with the turn's own. */
+  tree(turn: TurnKey): TurnTree;
   /** The replica's own control log from `offset` on, live and across reconnects, until `signal` aborts. */
   followControl(controlPath: string, offset: string, signal: AbortSignal): AsyncIterable<LoggedCommand>;
 }

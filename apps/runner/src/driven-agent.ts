@@ -1,4 +1,5 @@
 import type { AgentProcess, AgentTerms } from './agent-process.js';
+import type { ToolsServer } from './tools/tools-socket.js';
 
 /** A program that was found on this machine for a turn, before anything is started. */
 export interface PreparedAgent {
@@ -39,6 +40,8 @@ export type AgentLife = Pick<AgentProcess, 'isLive' | 'stderrTail' | 'exited' | 
 
 /** What an agent needs of the turn that it serves. */
 export interface AgentClient {
+  /** The server of the Model Context Protocol with the turn's tools; undefined where there is none. */
+  readonly tools: ToolsServer | undefined;
   /** Told of every chunk of the agent's stdout. */
   onOutput(bytes: number): void;
   /** The agent's own id of the conversation, where `openSession` could not tell it. */

@@ -25,6 +25,8 @@ import {
 } from './control-plane.js';
 import { HttpNativeStore } from './native/http-native-store.js';
 import type { NativeStore } from './native/native-store.js';
+import { HttpTurnTree } from './tools/http-turn-tree.js';
+import type { TurnTree } from './tools/turn-tree.js';
 import { TurnClients } from './turn-clients.js';
 
 const callTimeoutMs = 10_000;
@@ -107,6 +109,13 @@ export class HttpControlPlane implements ControlPlane {
   native(turn: TurnKey): NativeStore {
     return new HttpNativeStore(
       turn,
+      () => this.turns.of(turn),
+      (send, limits) => this.call(send, limits),
+    );
+  }
+
+  tree(turn: TurnKey): TurnTree {
+    return new HttpTurnTree(
       () => this.turns.of(turn),
       (send, limits) => this.call(send, limits),
     );

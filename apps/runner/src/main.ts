@@ -13,6 +13,7 @@ import type { ControlPlane } from './control-plane.js';
 import { Heartbeat } from './heartbeat.js';
 import { HostedTurns } from './hosted-turns.js';
 import { HttpControlPlane } from './http-control-plane.js';
+import { privatePoolOf } from './private-pool.js';
 import { FolderInUse, RunnerLock } from './runner-lock.js';
 import { SessionFolders } from './session-folders.js';
 
@@ -42,7 +43,7 @@ async function main(): Promise<void> {
 
   const lock = await RunnerLock.take(config.folder);
   try {
-    await hostTurns(config, stopSignal(log), log);
+    await hostTurns(config, await privatePoolOf(config.folder), stopSignal(config, log), log);
   } finally {
     await lock.release();
   }
@@ -50,10 +51,10 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
-async function hostTurns(config: RunnerConfig, stopping: AbortSignal, log: Logger): Promise<void> {
+async function hostTurns(config: RunnerConfig, privatePool: string, stopping: AbortSignal, log: Logger): Promise<void> {
   const replicaId = randomUUID();
   const plane: ControlPlane = new HttpControlPlane(config.url, config.key, new Contact(config.url, log));
-  const terms = await register(plane, replicaId, config, stopping);
+  const terms = await register(plane, replicaId, privatePool, config, stopping);
   if (!terms) return;
 
   const watchdogMs = terms.watchdog_seconds * 1_000;
@@ -63,7 +64,7 @@ async function hostTurns(config: RunnerConfig, stopping: AbortSignal, log: Logge
     limits: config.limits,
     watchdogPath: fileURLToPath(new URL('./watchdog.js', import.meta.url)),
     agents: new AgentLauncher(config.agentsFolder, config.environment, config.harnessCommands),
-    folders: new SessionFolders(config.folder),
+    folders: new SessionFolders(config.folder, config.workFolder),
     beatNow: () => heartbeat.beatNow(),
     log,
   });
@@ -96,8 +97,9 @@ function createLog(config: RunnerConfig): Logger {
 }
 
 /** Aborts at the first SIGTERM or SIGINT; a second one ends the process at once. */
-function stopSignal(log: Logger): AbortSignal {
+function stopSignal({ stopsWithStdin }: RunnerConfig, log: Logger): AbortSignal {
   const stopping = new AbortController();
+  if (stopsWithStdin) process.stdin.once('close', () => stopping.abort()).resume();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (stopping.signal.aborted) process.exit(1);
@@ -109,10 +111,16 @@ function stopSignal(log: Logger): AbortSignal {
 }
 
 /** Waits for the api as long as it takes; undefined when the runner was stopped meanwhile. */
-async function register(plane: ControlPlane, replicaId: string, config: RunnerConfig, stopping: AbortSignal) {
+async function register(
+  plane: ControlPlane,
+  replicaId: string,
+  private_pool: string,
+  config: RunnerConfig,
+  stopping: AbortSignal,
+) {
   try {
     const { pools, labels, capacity } = config;
-    const registration = { replica_id: replicaId, pools: [...pools], labels: [...labels], capacity };
+    const registration = { replica_id: replicaId, pools: [...pools], private_pool, labels: [...labels], capacity };
     return await untilAvailable(() => plane.register(registration), stopping);
   } catch (error) {
     if (stopping.aborted) return undefined;

@@ -1,7 +1,9 @@
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SessionTurnBeat, SessionTurnGrant } from '@holdfast/client';
 import type { Logger } from 'pino';
 import { describeExceeded, type Exceeded } from './agent-limits.js';
+import type { Workplace } from './agent-process.js';
 import { StaleEpoch, type ControlCommand, type TurnEnd, type TurnKey } from './control-plane.js';
 import {
   AgentProtocolError,
@@ -18,8 +20,10 @@ import { standingAnswer } from './standing-answer.js';
 import { SteeringDesk } from './steering-desk.js';
 import { TurnHistory, type History } from './native/turn-history.js';
 import { goneOf, openSession } from './session-opening.js';
-import { isStorableValue } from './storable.js';
+import { isStorableValue, storableStart } from './storable.js';
 import { TurnClock } from './turn-clock.js';
+import { ToolsSocket } from './tools/tools-socket.js';
+import { TurnTools } from './tools/turn-tools.js';
 import { logRefused, runnerStopped, TurnEnding, type HandOver } from './turn-ends.js';
 import { AgentGone, failedEnd, hasLostContact, isTold, TurnFailure } from './turn-failure.js';
 import type { TurnSurroundings } from './turn-surroundings.js';
@@ -47,11 +51,13 @@ export class TurnHost {
   private readonly steering: SteeringDesk;
   private readonly clock: TurnClock;
   private readonly ending: TurnEnding;
+  private readonly tools: TurnTools;
   /** Aborts when the turn is not this runner's any more. */
   private readonly lost = new AbortController();
   /** Aborts when the turn is to end before its time. */
   private readonly stopped = new AbortController();
   private history: TurnHistory | undefined;
+  private toolsSocket: ToolsSocket | undefined;
   private agent: DrivenAgent | undefined;
   private agentSessionId: string | undefined;
   private isOpen = false;
@@ -65,7 +71,7 @@ export class TurnHost {
   constructor(
     private readonly grant: SessionTurnGrant,
     private readonly around: TurnSurroundings,
-    /** Settles when nobody works in the session's folder any more. */
+    /** Settles when no agent of the session works any more. */
     private readonly before: Promise<void>,
   ) {
     const { session_id, turn_id, epoch } = grant;
@@ -81,6 +87,7 @@ export class TurnHost {
     this.desk = new PermissionDesk(this.key, around.plane, this.writer, this.clock, this.lost.signal, this.log);
     this.steering = new SteeringDesk(this.key, around.plane, this.lost.signal, this.log);
     this.ending = new TurnEnding(this.key, around.plane, this.lost.signal, this.log);
+    this.tools = new TurnTools(around.plane.tree(this.key), this.lost.signal, this.log);
     this.writer.ended.addEventListener('abort', () => this.onLogEnded(this.writer.ended.reason), { once: true });
     this.finished = this.host();
   }
@@ -135,6 +142,7 @@ export class TurnHost {
     if (this.stopWanted !== 'cancel') this.stopWanted = reason;
     if (isStopping) return;
     this.steering.close();
+    this.tools.stop();
     this.stopped.abort();
     if (this.isPrompted) void this.askToStop();
     else this.agent?.process.end(this.around.timings.forcedEndMs);
@@ -169,6 +177,7 @@ export class TurnHost {
       await this.saveHistory('reason' in end ? 'hand_over' : 'turn_end');
       const logRefusal = await this.writer.flush().catch((error: Error) => error);
       await this.desk.settled();
+      await this.tools.settled('status' in end && end.status === 'completed');
       this.isEnding = true;
       await this.ending.tell(logRefusal ? logRefused(logRefusal) : end);
     } catch (error) {
@@ -177,6 +186,7 @@ export class TurnHost {
     } finally {
       this.clock.stop();
       this.writer.stop(new StaleEpoch('The turn is over.'));
+      await this.closeTools();
     }
   }
 
@@ -208,18 +218,21 @@ export class TurnHost {
   private async run(): Promise<PromptEnd> {
     const prepared = this.around.agents.prepare(this.grant);
     await this.before;
-    const cwd = await this.around.folders.open(this.grant.session_id);
+    const workplace = await this.around.folders.open(this.grant.session_id);
     this.refuseWhenStopped();
-    const past = await this.bringHistory(prepared, cwd);
+    const past = await this.bringHistory(prepared, workplace);
     this.refuseWhenStopped();
 
+    await this.openTools();
     const { limits, watchdogPath, timings } = this.around;
     const onStderr = (bytes: number) => this.countOutput(bytes);
-    const agent = prepared.start({ cwd, limits, watchdogPath, limitMs: timings.watchdogMs, onStderr }, this.client);
+    const terms = { ...workplace, limits, watchdogPath, limitMs: timings.watchdogMs, onStderr };
+    const agent = prepared.start(terms, this.client);
     this.agent = agent;
     this.clock.start();
     const gone = goneOf(agent);
-    const sessionId = await Promise.race([openSession(agent, cwd, past.sessionId, timings.agentStartMs), gone]);
+    const opening = openSession(agent, workplace.cwd, past.sessionId, timings.agentStartMs);
+    const sessionId = await Promise.race([opening, gone]);
     if (sessionId !== undefined) this.noteSession(sessionId);
 
     // The log shall say that the turn runs before it shows what the agent does with the prompt.
@@ -242,6 +255,7 @@ export class TurnHost {
 
   private get client(): AgentClient {
     return {
+      tools: this.toolsSocket?.server,
       onOutput: (bytes) => this.countOutput(bytes),
       onSession: (sessionId) => {
         this.noteSession(sessionId);
@@ -255,7 +269,7 @@ export class TurnHost {
   }
 
   /** Before the agent starts: what it goes on with is then in its home. */
-  private async bringHistory(prepared: PreparedAgent, cwd: string): Promise<History> {
+  private async bringHistory(prepared: PreparedAgent, workplace: Workplace): Promise<History> {
     const terms = {
       grant: this.grant,
       around: this.around,
@@ -263,7 +277,7 @@ export class TurnHost {
       lost: this.lost.signal,
       log: this.log,
     };
-    this.history = TurnHistory.of(terms, prepared, cwd);
+    this.history = TurnHistory.of(terms, prepared, workplace);
     return await this.history.bring(AbortSignal.any([this.lost.signal, this.stopped.signal]));
   }
 
@@ -271,6 +285,25 @@ export class TurnHost {
     const { lastCaptureMs, hurriedCaptureMs } = this.around.timings;
     // Whoever wants it stopped has set a deadline for the end as well.
     await this.history?.end(point, this.stopWanted ? hurriedCaptureMs : lastCaptureMs);
+  }
+
+  /** An agent can do without them, and says more than a turn that fails. */
+  private async openTools(): Promise<void> {
+    const bridgePath = join(dirname(this.around.watchdogPath), 'tools', 'tools-bridge.js');
+    try {
+      this.toolsSocket = await ToolsSocket.open(bridgePath, this.tools, this.log);
+    } catch (error) {
+      this.log.error({ err: error }, 'an agent has no tools to work with others');
+      const message = `The agent cannot start other agents: ${(error as Error).message}`;
+      this.writer.write('agent.notice', { code: 'tools_unavailable', message: storableStart(message, 1_000) });
+    }
+  }
+
+  private async closeTools(): Promise<void> {
+    this.tools.stop();
+    await this.toolsSocket?.close().catch((error: Error) => {
+      this.log.warn({ err: error }, "the folder of an agent's tools could not be removed");
+    });
   }
 
   private noteSession(sessionId: string): void {
@@ -303,9 +336,10 @@ export class TurnHost {
     this.desk.close();
   }
 
-  /** All that the agent wrote is with the writer, and the session's files have no other user. */
+  /** All that the agent wrote is with the writer, and nobody else works for the session. */
   private async leaveNobody(): Promise<void> {
     this.desk.close();
+    this.tools.stop();
     this.agent?.process.end(this.around.timings.orderlyEndMs);
     const exit = await this.agent?.process.exited;
     if (exit?.left === 0) this.around.folders.leave(this.grant.session_id);

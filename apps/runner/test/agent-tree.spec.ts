@@ -63,6 +63,13 @@ describe('AgentTree', () => {
     expect(isAlive(others[0] as number)).toBe(false);
   });
 
+  it('finds its own by a marker that has more than ASCII in it', async () => {
+    const folder = `/home/zoë/${randomUUID()}`;
+    const { pid } = await leader(`${folder}#1`, `console.log('');`);
+    expect(await new AgentTree(`${folder}#`).end(10_000)).toBe(0);
+    expect(isAlive(pid)).toBe(false);
+  });
+
   it('remembers who wiped its environment and cut its ancestry after it was seen', async () => {
     const { tree, others, child } = await leader(marker(), `console.log(${start('detached: true, env: {}')}.pid);`);
     expect(tree.count()).toBe(2);

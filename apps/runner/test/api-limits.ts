@@ -15,8 +15,9 @@ export interface LogEvent {
   data: Record<string, unknown> & { sessionUpdate?: string };
 }
 
-export function demandRegistration({ pools, labels = [], capacity = 1 }: SessionRunnerRegister): void {
-  demand(pools.length > 0 && pools.length <= 20, 'pools');
+export function demandRegistration({ pools, private_pool, labels = [], capacity = 1 }: SessionRunnerRegister): void {
+  demand((pools.length > 0 || private_pool !== undefined) && pools.length <= 20, 'pools');
+  demand(private_pool === undefined || /^[a-z0-9][a-z0-9_-]{0,63}$/.test(private_pool), 'private_pool');
   demand(labels.length <= 20 && labels.every((label) => labelForm.test(label)), 'labels');
   demand(Number.isInteger(capacity) && capacity >= 1 && capacity <= 1_000, 'capacity');
 }

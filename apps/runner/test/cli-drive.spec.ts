@@ -6,6 +6,7 @@ import type { SessionTurnGrant } from '@holdfast/client';
 import { AgentLauncher } from '../src/agent-launcher.js';
 import type { HarnessCommands } from '../src/cli-drive/harness-commands.js';
 import type { AgentClient, DrivenAgent, PermissionRequest } from '../src/driven-agent.js';
+import type { ToolsServer } from '../src/tools/tools-socket.js';
 import { processIsGone, watchdogPath } from './processes.js';
 
 async function until(fact: () => boolean): Promise<void> {
@@ -42,7 +43,7 @@ describe("a harness's own command line", () => {
     chmodSync(file, 0o700);
   }
 
-  function start(grant: Partial<SessionTurnGrant>, commands: HarnessCommands = {}) {
+  function start(grant: Partial<SessionTurnGrant>, commands: HarnessCommands = {}, tools?: ToolsServer) {
     const said = {
       updates: [] as Record<string, unknown>[],
       notices: [] as { code: string; message: string }[],
@@ -51,6 +52,7 @@ describe("a harness's own command line", () => {
     };
     const answers: ('allow' | 'deny')[] = [];
     const client: AgentClient = {
+      tools,
       onOutput: () => undefined,
       onSession: (id) => said.sessions.push(id),
       onUpdate: (update) => said.updates.push(update),
@@ -76,6 +78,7 @@ describe("a harness's own command line", () => {
     const agent = new AgentLauncher(null, environment, commands).prepare(full).start(
       {
         cwd: join(folder, 'work'),
+        mark: join(folder, 'work'),
         limitMs: 60_000,
         limits: { processes: 512, memoryMib: 8_192 },
         watchdogPath,
@@ -259,6 +262,66 @@ describe("a harness's own command line", () => {
     expect(await agent.process.exited).toMatchObject({ code: null, left: 0 });
     await agent.drained;
     await expect(agent.prompt('x')).rejects.toThrow();
+  });
+
+  describe("is told of the turn's tools", () => {
+    const tools: ToolsServer = {
+      name: 'holdfast',
+      command: '/bin/node',
+      args: ['/the/bridge.js', '/the/socket'],
+      env: [{ name: 'HOLDFAST_TOOLS_SECRET', value: 's3cr3t' }],
+    };
+    /** The arguments and the environment that the program was started with. */
+    const startedWith = async (harness: string, grant: Partial<SessionTurnGrant> = {}, commands?: HarnessCommands) => {
+      program(harness, `fs.writeFileSync('started', JSON.stringify({ args, env: process.env }));`);
+      const { agent } = start({ harness, approvals: 'deny', ...grant }, commands, tools);
+      await agent.openSession('', null);
+      await agent.prompt('x').catch(() => undefined);
+      await agent.process.exited;
+      const text = readFileSync(join(folder, 'work', 'started'), 'utf8');
+      return JSON.parse(text) as { args: string[]; env: Record<string, string> };
+    };
+
+    it('by --mcp-config of Claude Code, beside the tool that asks', async () => {
+      for (const approvals of ['deny', 'ask'] as const) {
+        const { args, env } = await startedWith('claude', { approvals });
+        const { mcpServers } = JSON.parse(args[args.indexOf('--mcp-config') + 1]!) as { mcpServers: object };
+        expect(Object.keys(mcpServers).sort()).toEqual(
+          approvals === 'ask' ? ['holdfast', 'holdfast_approvals'] : ['holdfast'],
+        );
+        const passed = { HOLDFAST_TOOLS_SECRET: '${HOLDFAST_TOOLS_SECRET}' };
+        const { command, args: bridge } = tools;
+        expect(mcpServers).toMatchObject({ holdfast: { type: 'stdio', command, args: bridge, env: passed } });
+        expect([args.join(' ').includes('s3cr3t'), env['HOLDFAST_TOOLS_SECRET']]).toEqual([false, 's3cr3t']);
+      }
+    });
+
+    it('by settings on the command line of Codex', async () => {
+      const { args, env } = await startedWith('codex');
+      expect(args.filter((arg) => arg.startsWith('mcp_servers.'))).toEqual([
+        'mcp_servers.holdfast.command="/bin/node"',
+        'mcp_servers.holdfast.args=["/the/bridge.js","/the/socket"]',
+        'mcp_servers.holdfast.env_vars=["HOLDFAST_TOOLS_SECRET"]',
+        'mcp_servers.holdfast.tool_timeout_sec=660',
+      ]);
+      expect([args.join(' ').includes('s3cr3t'), env['HOLDFAST_TOOLS_SECRET']]).toEqual([false, 's3cr3t']);
+    });
+
+    it('by a variable of opencode, unless its user has set that', async () => {
+      const { env } = await startedWith('opencode');
+      expect(JSON.parse(env['OPENCODE_CONFIG_CONTENT']!)).toMatchObject({
+        mcp: { holdfast: { type: 'local', command: ['/bin/node', '/the/bridge.js', '/the/socket'] } },
+      });
+      const own = await startedWith('opencode', { environment: { OPENCODE_CONFIG_CONTENT: '{}' } });
+      expect(own.env['OPENCODE_CONFIG_CONTENT']).toBe('{}');
+    });
+
+    it('nowhere where its operator replaced the command', async () => {
+      const mine = join(folder, 'bin', 'claude');
+      const { args, env } = await startedWith('claude', {}, { claude: { fresh: [mine, '{native_id}'] } });
+      expect(args).not.toContain('--mcp-config');
+      expect(Object.keys(env)).not.toContain('HOLDFAST_TOOLS_SECRET');
+    });
   });
 
   describe('of Claude Code, which asks', () => {

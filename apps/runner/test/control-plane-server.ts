@@ -79,7 +79,7 @@ export class ControlPlaneServer {
 
   private async answer(request: Received, response: ServerResponse): Promise<unknown> {
     const body = JSON.parse(request.body);
-    demandCredential(request, body);
+    if (!request.path.startsWith(TASKS)) demandCredential(request, body);
     const [, interactionId] = /interactions\/([^/]+)\/resolve$/.exec(request.path) ?? [];
     if (interactionId) return await this.plane.resolveInteraction(interactionId, body);
     const gone = new AbortController();
@@ -98,6 +98,18 @@ export class ControlPlaneServer {
         return await this.plane.merge(body, body.merged_turn_id);
       case '/v1/admin/sessions/streams/complete':
         return await this.plane.complete(body);
+      case `${TASKS}/run`:
+        return {
+          agents: await this.plane.tree(this.turnOf(request)).runAgents(body.agents, keyIn(request), gone.signal),
+        };
+      case `${TASKS}/messages`:
+        return await this.plane.tree(this.turnOf(request)).sendMessage(body, keyIn(request), gone.signal);
+      case `${TASKS}/messages/wait`: {
+        const tree = this.plane.tree(this.turnOf(request));
+        return { messages: await tree.waitForMessages(body.timeout_seconds, gone.signal) };
+      }
+      case `${TASKS}/messages/delivered`:
+        return await this.plane.tree(this.turnOf(request)).delivered(body.message_ids);
       case '/v1/admin/sessions/interactions':
         return await this.plane.raiseInteraction(body);
       default: {
@@ -106,6 +118,12 @@ export class ControlPlaneServer {
         return await this.plane.appendEvents(path, epoch, seq, events);
       }
     }
+  }
+
+  /** The credential alone says whose tree it is. */
+  private turnOf({ headers }: Received): TurnKey {
+    const [, turn_id = '', epoch] = /^Bearer hf_turn_([0-9a-f-]{36})_(\d+)/.exec(headers.authorization ?? '') ?? [];
+    return { session_id: this.plane.grantOf({ turn_id }).session_id, turn_id, epoch: Number(epoch) };
   }
 
   /** The read side of Durable Streams, as far as a follower of one JSON stream sees it. */
@@ -137,6 +155,13 @@ export class ControlPlaneServer {
 }
 
 const NATIVE = '/v1/admin/sessions/transcripts/native';
+const TASKS = '/v1/admin/sessions/tasks';
+
+function keyIn({ headers }: Received): string {
+  const key = headers['idempotency-key'];
+  if (typeof key === 'string' && key !== '') return key;
+  throw new ControlPlaneRefusal(400, 'request_invalid', 'Idempotency-Key');
+}
 
 /** Takes what is saved of conversations, and keeps none of it. */
 function takeSave({ method, path }: Received): object {

@@ -21,6 +21,7 @@ import {
   type TurnKey,
 } from '../src/control-plane.js';
 import type { NativeStore } from '../src/native/native-store.js';
+import type { TurnTree } from '../src/tools/turn-tree.js';
 import {
   demandEnd,
   demandEvents,
@@ -30,6 +31,7 @@ import {
   type LogEvent,
 } from './api-limits.js';
 import { MemoryNativeStore } from './memory-native-store.js';
+import { MemoryTurnTree } from './memory-turn-tree.js';
 
 interface Turn {
   grant: SessionTurnGrant;
@@ -88,6 +90,7 @@ export class MemoryControlPlane implements ControlPlane {
   /** Credentials that the next beat of a turn brings. */
   private readonly renewals = new Map<string, string>();
   private readonly stores = new Map<string, MemoryNativeStore>();
+  private readonly trees = new Map<string, MemoryTurnTree>();
   private readonly turns = new Map<string, Turn>();
   private readonly logs = new Map<string, Log>();
   private readonly commands: ControlCommand[] = [];
@@ -99,6 +102,13 @@ export class MemoryControlPlane implements ControlPlane {
     const store = this.stores.get(session_id) ?? new MemoryNativeStore();
     this.stores.set(session_id, store);
     return store;
+  }
+
+  /** What a session's agent does with others. */
+  treeOf(session_id: string): MemoryTurnTree {
+    const tree = this.trees.get(session_id) ?? new MemoryTurnTree();
+    this.trees.set(session_id, tree);
+    return tree;
   }
 
   /** Puts a turn in the queue. */
@@ -202,7 +212,7 @@ export class MemoryControlPlane implements ControlPlane {
   }
 
   /** As it was granted last, or will be next. */
-  grantOf(grant: SessionTurnGrant): SessionTurnGrant {
+  grantOf(grant: Pick<SessionTurnGrant, 'turn_id'>): SessionTurnGrant {
     return this.turn(grant).grant;
   }
 
@@ -354,20 +364,21 @@ export class MemoryControlPlane implements ControlPlane {
 
   native(turn: TurnKey): NativeStore {
     const store = this.transcripts(turn.session_id);
-    const fenced = <Args extends unknown[], T>(act: (...args: Args) => Promise<T>) => {
-      return async (...args: Args): Promise<T> => {
-        this.reach();
-        this.judgeEpoch(turn);
-        const answer = await act.apply(store, args);
-        this.changed();
-        return answer;
-      };
-    };
     return {
-      find: fenced(store.find),
+      find: this.fenced(turn, store.find.bind(store)),
       content: (stored) => store.content(stored),
-      save: fenced(store.save),
-      convert: fenced(store.convert),
+      save: this.fenced(turn, store.save.bind(store)),
+      convert: this.fenced(turn, store.convert.bind(store)),
+    };
+  }
+
+  tree(turn: TurnKey): TurnTree {
+    const tree = this.treeOf(turn.session_id);
+    return {
+      runAgents: this.fenced(turn, tree.runAgents),
+      sendMessage: this.fenced(turn, tree.sendMessage),
+      waitForMessages: this.fenced(turn, tree.waitForMessages),
+      delivered: this.fenced(turn, tree.delivered),
     };
   }
 
@@ -395,6 +406,16 @@ export class MemoryControlPlane implements ControlPlane {
   private send(command: ControlCommand): void {
     (this.logsCommands ? this.commands : this.unlogged).push(command);
     this.changed();
+  }
+
+  private fenced<Args extends unknown[], T>(turn: TurnKey, act: (...args: Args) => Promise<T>) {
+    return async (...args: Args): Promise<T> => {
+      this.reach();
+      this.judgeEpoch(turn);
+      const answer = await act(...args);
+      this.changed();
+      return answer;
+    };
   }
 
   private reach(): void {

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ControlPlaneServer } from './control-plane-server.js';
@@ -89,6 +89,7 @@ describe('the runner', () => {
       HOLDFAST_URL: 'localhost',
       HOLDFAST_CAPACITY: '0',
       HOLDFAST_LABELS: 'gpu',
+      HOLDFAST_WORK_DIR: 'work',
       HOLDFAST_MAX_PROCESSES: '-1',
       HOLDFAST_MAX_MEMORY_MIB: '1.5',
       HOLDFAST_MAX_OUTPUT_MIB: 'much',
@@ -101,6 +102,27 @@ describe('the runner', () => {
       expect(runner.output).toContain(name);
     }
     expect(runner.output).not.toContain('    at ');
+  });
+
+  it.each([
+    ['is not there', () => join(folder, 'nowhere')],
+    ['is a file', () => program],
+  ])('does not start where the folder that its agents are to work in %s', async (_, workFolder) => {
+    const runner = launch({ HOLDFAST_WORK_DIR: workFolder() });
+    expect(await runner.exitCode()).toBe(1);
+    expect(runner.output).toContain(`HOLDFAST_WORK_DIR must be the absolute path of a folder that is there`);
+    expect(runner.output).toContain(workFolder());
+  });
+
+  it('has its agents work in the folder that it was told, and keeps what is its own elsewhere', async () => {
+    const workFolder = mkdtempSync(join(tmpdir(), 'holdfast-work-'));
+    await ready({ HOLDFAST_WORK_DIR: workFolder });
+    const grant = plane.invoke('[[say:here]]');
+    expect(await plane.ended(grant)).toMatchObject({ status: 'completed' });
+    // The scripted agent's conversations.
+    expect(readdirSync(workFolder)).toEqual(['.scripted-agent']);
+    expect(readdirSync(folder)).toEqual(expect.arrayContaining(['private-pool', 'runner.lock', 'sessions']));
+    rmSync(workFolder, { recursive: true });
   });
 
   it('says what the api has against it', async () => {
@@ -161,6 +183,46 @@ describe('the runner', () => {
     ]);
     const grant = plane.invoke('[[flood:999999]]');
     expect(await plane.ended(grant)).toMatchObject({ status: 'failed', error: { code: 'agent_output_limit' } });
+  });
+
+  it('takes turns for its machine alone, under a name that nobody can guess and that it keeps', async () => {
+    const first = await ready({ HOLDFAST_POOLS: '' });
+    await first.kill();
+    const second = await ready({ HOLDFAST_POOLS: 'default' });
+    await second.kill();
+    await ready({ HOLDFAST_RUNNER_DIR: join(folder, 'another') });
+    const [one, again, other] = plane.registrations;
+    expect([one!.pools, again!.pools]).toEqual([[], ['default']]);
+    expect(one!.private_pool).toMatch(/^local-[0-9a-f]{32}$/);
+    expect(again!.private_pool).toBe(one!.private_pool);
+    expect(other!.private_pool).not.toBe(one!.private_pool);
+    expect(statSync(join(folder, 'private-pool')).mode & 0o777).toBe(0o600);
+  });
+
+  it('makes a new name in place of one that was cut off', async () => {
+    writeFileSync(join(folder, 'private-pool'), 'local-0123');
+    await ready();
+    expect(plane.registrations[0]!.private_pool).toMatch(/^local-[0-9a-f]{32}$/);
+  });
+
+  it('stops with whoever started it, where it was told to', async () => {
+    const runner = await ready({ HOLDFAST_STOPS_WITH_STDIN: '1' });
+    const { grant } = await running('[[hang]]');
+    runner.process.stdin!.end();
+    expect(await runner.exitCode()).toBe(0);
+    expect(plane.handOvers).toMatchObject([{ turn_id: grant.turn_id, reason: 'runner_stopped' }]);
+  });
+
+  it('lets its agents work with others, under the credential of their turn', async () => {
+    await ready();
+    const grant = plane.invoke('[[call:run_agents {"name":"one","prompt":"p"}]][[call:wait_for_messages]]');
+    const tree = plane.treeOf(grant.session_id);
+    await tree.until(() => tree.waits.length > 0);
+    const message = tree.receive('done');
+    expect(await plane.ended(grant)).toMatchObject({ status: 'completed' });
+    expect([tree.started, tree.acknowledged]).toEqual([[{ name: 'one', prompt: 'p' }], [message]]);
+    const asked = server.received.filter(({ path }) => path.startsWith('/v1/admin/sessions/tasks/'));
+    for (const { headers } of asked) expect(headers.authorization).toBe(`Bearer ${grant.credential}`);
   });
 
   it('never lets an agent see its key', async () => {

@@ -13,9 +13,9 @@ describe('the folder of a session', () => {
   afterEach(() => programs.splice(0).forEach((program) => program.kill('SIGKILL')));
   afterAll(() => rmSync(runnerFolder, { recursive: true }));
 
-  async function workIn(folder: string): Promise<number> {
+  async function workFor(mark: string): Promise<number> {
     const program = spawn(process.execPath, ['-e', `console.log('up'); setInterval(() => {}, 1000)`], {
-      env: { HOLDFAST_AGENT: `${folder}#earlier` },
+      env: { HOLDFAST_AGENT: `${mark}#earlier` },
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     programs.push(program);
@@ -25,9 +25,9 @@ describe('the folder of a session', () => {
 
   it('is cleared of whoever works there, unless its last turn was seen to leave nobody', async () => {
     const folders = new SessionFolders(runnerFolder);
-    const folder = await folders.open('s-1');
+    const { mark } = await folders.open('s-1');
     folders.leave('s-1');
-    const program = await workIn(folder);
+    const program = await workFor(mark);
     await folders.open('s-1');
     expect(isAlive(program)).toBe(true);
     await folders.open('s-1');
@@ -36,10 +36,10 @@ describe('the folder of a session', () => {
 
   it('is looked at again when ten thousand others were left after it', async () => {
     const folders = new SessionFolders(runnerFolder);
-    const folder = await folders.open('s-2');
+    const { mark } = await folders.open('s-2');
     folders.leave('s-2');
     for (let other = 0; other < 10_000; other += 1) folders.leave(`other-${other}`);
-    const program = await workIn(folder);
+    const program = await workFor(mark);
     await folders.open('s-2');
     expect(isAlive(program)).toBe(false);
   });

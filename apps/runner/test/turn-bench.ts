@@ -40,12 +40,14 @@ export class TurnBench {
       beatMs?: number;
       limits?: Partial<AgentLimits>;
       folder?: string;
+      /** Where all agents work. */
+      workFolder?: string;
       watchdog?: string;
       /** Of another bench: two runners of one api. */
       plane?: MemoryControlPlane;
     } = {},
   ) {
-    const { beatMs = 5_000, limits, folder, watchdog = watchdogPath, plane, ...deadlines } = overrides;
+    const { beatMs = 5_000, limits, folder, workFolder, watchdog = watchdogPath, plane, ...deadlines } = overrides;
     this.plane = plane ?? new MemoryControlPlane();
     this.folder = folder ?? mkdtempSync(join(tmpdir(), 'holdfast-runner-'));
     const log = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
@@ -55,7 +57,7 @@ export class TurnBench {
       limits: { ...generous, ...limits },
       watchdogPath: watchdog,
       agents: new AgentLauncher(null, { PATH: process.env.PATH ?? '', HOME: this.folder }),
-      folders: new SessionFolders(this.folder),
+      folders: new SessionFolders(this.folder, workFolder),
       beatNow: () => this.heartbeat.beatNow(),
       log,
     });

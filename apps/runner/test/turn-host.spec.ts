@@ -61,7 +61,7 @@ describe('a hosted turn', () => {
     const { plane } = often;
     const isTold = (isLive: boolean) =>
       plane.until(() => plane.beats.some(({ turns }) => turns[0]?.sandbox_live === isLive));
-    let complete = () => undefined as void;
+    let complete: (() => void) | undefined;
     plane.beforeComplete = () => new Promise((resolve) => (complete = resolve));
 
     const grant = often.startScript(`
@@ -72,7 +72,8 @@ describe('a hosted turn', () => {
     plane.beats.length = 0;
     process.kill(pid as number, 'SIGKILL');
     await isTold(false);
-    complete();
+    // It may still be on its way there; every beat is a change.
+    (await plane.until(() => complete))();
     await plane.ended(grant);
     await often.close();
   });

@@ -6,12 +6,14 @@ import type {
   AgentContext,
   ContentBlock,
   InitializeResponse,
+  McpServer,
   PromptResponse,
 } from '@agentclientprotocol/sdk/unstable';
 import { Conversation } from './conversation.js';
 import { DirectiveError, parseScript } from './directives.js';
 import type { Step } from './directives.js';
 import { playScript } from './script.js';
+import { ToolServers } from './tool-servers.js';
 import { Turn } from './turn.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -33,6 +35,9 @@ const steeringMethod = '_session/steering';
 export function scriptedAgent(): AgentApp {
   const conversations = new Map<string, Conversation>();
   const turns = new Map<string, Turn>();
+  const tools = new Map<string, ToolServers>();
+  const giveTools = (sessionId: string, servers: readonly McpServer[] = []) =>
+    tools.set(sessionId, new ToolServers(servers));
 
   const reopen = async (sessionId: string, cwd: string): Promise<Conversation> => {
     const conversation = await Conversation.open(sessionId, cwd);
@@ -46,14 +51,17 @@ export function scriptedAgent(): AgentApp {
     .onRequest(methods.agent.session.new, async ({ params }) => {
       const conversation = await Conversation.start(randomUUID(), params.cwd);
       conversations.set(conversation.sessionId, conversation);
+      giveTools(conversation.sessionId, params.mcpServers);
       return { sessionId: conversation.sessionId };
     })
     .onRequest(methods.agent.session.load, async ({ params, client }) => {
       await replay(client, await reopen(params.sessionId, params.cwd));
+      giveTools(params.sessionId, params.mcpServers);
       return {};
     })
     .onRequest(methods.agent.session.resume, async ({ params }) => {
       await reopen(params.sessionId, params.cwd);
+      giveTools(params.sessionId, params.mcpServers);
       return {};
     })
     .onRequest(methods.agent.session.prompt, async ({ params, client, signal }) => {
@@ -64,7 +72,7 @@ export function scriptedAgent(): AgentApp {
       const prompt = textOf(params.prompt);
       const steps = stepsOf(prompt);
 
-      const turn = new Turn(client, conversation, conversation.begin(prompt));
+      const turn = new Turn(client, conversation, conversation.begin(prompt), tools.get(sessionId)!);
       turns.set(sessionId, turn);
       signal.addEventListener('abort', () => turn.cancel());
       try {

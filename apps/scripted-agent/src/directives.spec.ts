@@ -41,6 +41,8 @@ describe('a script in a prompt', () => {
     ['[[noise:5]]', { do: 'noise', count: 5 }],
     ['[[listen]]', { do: 'listen' }],
     ['[[recall]]', { do: 'recall' }],
+    ['[[call:wait_for_messages]]', { do: 'call', tool: 'wait_for_messages', input: {} }],
+    ['[[call:send {"rows":[[1],[2]]}]]', { do: 'call', tool: 'send', input: { rows: [[1], [2]] } }],
   ])('reads %s', (prompt, step) => {
     expect(parseScript(prompt)).toEqual([step]);
   });
@@ -53,9 +55,26 @@ describe('a script in a prompt', () => {
     '[[flood:1000000]]',
     '[[write:name]]',
     '[[usage:]]',
+    '[[call:]]',
+    '[[call:send {to}]]',
+    '[[call:send [1]]]',
   ])('refuses %s, naming how it is written', (prompt) => {
     expect(() => parseScript(`before ${prompt}`)).toThrow(DirectiveError);
-    expect(() => parseScript(prompt)).toThrow(/^\[\[[a-z]+:[A-Z:]+\]\]: /);
+    expect(() => parseScript(prompt)).toThrow(/^\[\[[a-z]+:[A-Z:{} ]+\]\]: /);
+  });
+
+  it('calls with prompts that have directives and calls of their own', () => {
+    const inner = '[[call:send {"to":"parent","body":"[[x]] }"}]] and [[say:unfinished';
+    const prompt = `[[call:run ${JSON.stringify({ agents: [{ prompt: inner }] })}]][[say:after]]`;
+    expect(parseScript(prompt)).toEqual([
+      { do: 'call', tool: 'run', input: { agents: [{ prompt: inner }] } },
+      { do: 'say', text: 'after' },
+    ]);
+    expect(parseScript(inner).at(0)).toEqual({
+      do: 'call',
+      tool: 'send',
+      input: { to: 'parent', body: '[[x]] }' },
+    });
   });
 
   it('does not take a property of every object for a directive', () => {

@@ -6,6 +6,7 @@ export type Step =
   | { do: 'flood' | 'noise' | 'spawn'; count: number }
   | { do: 'eat'; mebibytes: number }
   | { do: 'tool' | 'ask'; title: string }
+  | { do: 'call'; tool: string; input: Record<string, unknown> }
   | { do: 'write'; path: string; text: string }
   | { do: 'fail'; message: string }
   | { do: 'usage'; tokens: number }
@@ -57,6 +58,11 @@ export const directives: Readonly<Record<string, Directive>> = {
     usage: 'ask:TITLE',
     meaning: 'a tool call that asks for permission first; "always" is remembered for this title in this session',
     parse: (title) => ({ do: 'ask', title: needed(title, 'TITLE') }),
+  },
+  call: {
+    usage: 'call:TOOL {JSON}',
+    meaning: 'calls that tool of an MCP server that the session was given; its answer is the output of the tool call',
+    parse: parseCall,
   },
   write: {
     usage: 'write:PATH:TEXT',
@@ -141,15 +147,44 @@ export function parseScript(prompt: string): Step[] {
     const text = prompt.slice(textFrom, until);
     if (text.trim()) steps.push({ do: 'text', text });
   };
-  for (const match of prompt.matchAll(directivePattern)) {
+  const pattern = new RegExp(directivePattern);
+  for (let match = pattern.exec(prompt); match; match = pattern.exec(prompt)) {
     const [whole, name = '', argument = ''] = match;
     if (!Object.hasOwn(directives, name)) continue;
     takeText(match.index);
-    steps.push(parseDirective(name, argument));
-    textFrom = match.index + whole.length;
+    const [step, end] = withJson(prompt, match.index) ?? [parseDirective(name, argument), match.index + whole.length];
+    steps.push(step);
+    pattern.lastIndex = textFrom = end;
   }
   takeText(prompt.length);
   return steps;
+}
+
+/** The JSON of a call may hold prompts with directives of their own, so it ends where it is whole. */
+function withJson(prompt: string, from: number): [step: Step, end: number] | undefined {
+  if (!prompt.startsWith('[[call:', from)) return undefined;
+  for (let at = prompt.indexOf('}]]', from); at !== -1; at = prompt.indexOf('}]]', at + 1)) {
+    try {
+      return [parseCall(prompt.slice(from + '[[call:'.length, at + 1)), at + '}]]'.length];
+    } catch {
+      // It goes on behind these brackets.
+    }
+  }
+  return undefined;
+}
+
+function parseCall(argument: string): Step {
+  const [tool = '', json = '{}'] = argument.split(/\s+(.*)/s);
+  let input: unknown;
+  try {
+    input = JSON.parse(json);
+  } catch {
+    throw new DirectiveError('needs an object of JSON behind TOOL, or nothing');
+  }
+  if (!tool || typeof input !== 'object' || input === null || Array.isArray(input)) {
+    throw new DirectiveError('needs TOOL, and an object of JSON behind it, or nothing');
+  }
+  return { do: 'call', tool, input: input as Record<string, unknown> };
 }
 
 function parseDirective(name: string, argument: string): Step {

@@ -66,6 +66,8 @@ async function playStep(turn: Turn, step: Exclude<Step, { do: 'usage' | 'listen'
       return flood(turn, step.count);
     case 'tool':
       return turn.tool({ title: step.title, kind: 'execute' }, async () => `${step.title}: done`);
+    case 'call':
+      return call(turn, step.tool, step.input);
     case 'ask':
       return ask(turn, step.title);
     case 'write':
@@ -109,6 +111,10 @@ async function flood(turn: Turn, count: number): Promise<void> {
     // A reader that keeps up never makes the writes wait; without a pause nothing could arrive, not even a cancel.
     if (number % 32 === 0) await nextTick();
   }
+}
+
+async function call(turn: Turn, tool: string, input: Record<string, unknown>): Promise<void> {
+  await turn.tool({ title: tool, kind: 'other', rawInput: input }, () => turn.call(tool, input));
 }
 
 async function ask(turn: Turn, title: string): Promise<void> {

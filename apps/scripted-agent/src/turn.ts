@@ -10,6 +10,7 @@ import type {
   ToolCallStatus,
 } from '@agentclientprotocol/sdk/unstable';
 import type { Conversation, Exchange } from './conversation.js';
+import type { ToolServers } from './tool-servers.js';
 
 const permissionOptions: PermissionOption[] = [
   { optionId: 'allow_once', name: 'Allow', kind: 'allow_once' },
@@ -35,6 +36,7 @@ export class Turn {
     private readonly client: AgentContext,
     readonly conversation: Conversation,
     private readonly exchange: Exchange,
+    private readonly tools: ToolServers,
   ) {}
 
   /** What was said so far, up to some 64 KiB. */
@@ -129,6 +131,11 @@ export class Turn {
     }
     await this.execute(toolCall, run);
     return true;
+  }
+
+  /** What a tool of the session's MCP servers answers. */
+  async call(tool: string, input: Record<string, unknown>): Promise<string> {
+    return await this.tools.call(tool, input, this.cancellation.signal);
   }
 
   async wait(ms: number): Promise<void> {

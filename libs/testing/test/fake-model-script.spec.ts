@@ -56,6 +56,14 @@ describe('nextReply', () => {
     expect(reply(prompt, called, result('')).parts).toEqual([{ call: { name: 'Write', input: { rows: [[1], [2]] } } }]);
   });
 
+  it('reads arguments that hold the script of another agent', () => {
+    const inner = '[[tool:send {"to":["parent"]}]][[say:done]]';
+    const prompt = user(`[[tool:mcp__holdfast__run_agents ${JSON.stringify({ prompt: inner })}]][[say:after]]`);
+    const call = { name: 'mcp__holdfast__run_agents', input: { prompt: inner } };
+    expect(reply(prompt).parts).toEqual([{ call }]);
+    expect(reply(prompt, called, result('')).parts).toEqual([{ say: 'after' }]);
+  });
+
   it('refuses tool arguments that are not JSON', () => {
     expect(() => reply(user('[[tool:Write {rows}]]'))).toThrow(SyntaxError);
   });

@@ -136,6 +136,14 @@ describe('OpenAI Responses', () => {
     });
   });
 
+  it('calls a tool of an MCP server in the namespace that Codex gives it', async () => {
+    const answer = await ask('[[tool:mcp__some_server__the_tool {"a":1}]]');
+    const { output } = (await answer.json()) as { output: object[] };
+    expect(output).toMatchObject([
+      { type: 'function_call', namespace: 'mcp__some_server', name: 'the_tool', arguments: '{"a":1}' },
+    ]);
+  });
+
   it('asks for permission in the form that Codex asks a person about', async () => {
     const events = await readEvents(await ask([message('user', '[[ask:ls]]')], { stream: true }));
 

@@ -9,6 +9,8 @@ import { kindOf, textOf, titleOf } from './cli-output.js';
 /** A week: longer than a turn may take. Claude Code gives up a question after it, which is a no. */
 const maxWaitMs = 7 * 24 * 3_600_000;
 const maxQuestionBytes = 16 * 1024 * 1024;
+/** Other than that of the turn's tools. */
+const serverName = 'holdfast_approvals';
 const options = [
   { optionId: 'allow', name: 'Allow', kind: 'allow_once' },
   { optionId: 'deny', name: 'Deny', kind: 'reject_once' },
@@ -55,15 +57,17 @@ export class ApprovalBridge {
     return new ApprovalBridge(folder, server, sockets, serverPath);
   }
 
+  /** The server that Claude Code asks, by its name. */
+  get servers(): Record<string, object> {
+    const args = [this.serverPath, join(this.folder, 'socket')];
+    return { [serverName]: { type: 'stdio', command: process.execPath, args } };
+  }
+
   /** What Claude Code is started with besides. */
   get args(): string[] {
-    const args = [this.serverPath, join(this.folder, 'socket')];
-    const holdfast = { type: 'stdio', command: process.execPath, args };
     return [
-      '--mcp-config',
-      JSON.stringify({ mcpServers: { holdfast } }),
       '--permission-prompt-tool',
-      'mcp__holdfast__ask',
+      `mcp__${serverName}__ask`,
       // It would take the permission to ask for an empty answer.
       '--disallowedTools',
       'AskUserQuestion',

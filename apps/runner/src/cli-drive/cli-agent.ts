@@ -15,6 +15,7 @@ import { isStorableName, storableStart, storableTail } from '../storable.js';
 import { AgentGone, TurnFailure } from '../turn-failure.js';
 import { ApprovalBridge } from './approval-bridge.js';
 import { CliLife } from './cli-life.js';
+import { cliExtras } from './cli-tools.js';
 import { CliUpdates, isRecord, type CliDialect, type CliLine, type CliListener } from './cli-output.js';
 import { writeCommandFiles } from './command-files.js';
 
@@ -32,6 +33,8 @@ export interface CliProgram {
   harness: string;
   dialect: CliDialect;
   environment: Readonly<Record<string, string>>;
+  /** Whether it is told of the turn's tools. */
+  takesTools: boolean;
   /** Whether questions of the agent are brought to people. */
   isBridged: boolean;
   /** `nativeId` of a new conversation is null where the harness chooses it. */
@@ -132,10 +135,13 @@ export class CliAgent implements DrivenAgent {
 
   private start(command: Pick<NativeCommand, 'argv' | 'env'>, bridge: ApprovalBridge | undefined): AgentProcess {
     const [program, ...args] = command.argv;
+    const own = { ...this.program.environment, ...command.env };
+    const tools = this.program.takesTools ? this.client.tools : undefined;
+    const extras = cliExtras(this.program.harness, own, tools, bridge);
     const launch = {
       command: program,
-      args: [...args, ...(bridge?.args ?? [])],
-      environment: { ...this.program.environment, ...command.env, ...bridge?.environment },
+      args: [...args, ...extras.args],
+      environment: { ...own, ...extras.environment },
     };
     const process = this.process.start(() => new AgentProcess(launch, this.terms));
     if (!process) throw new Error('The turn was ended before its agent was started.');

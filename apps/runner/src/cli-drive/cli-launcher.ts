@@ -42,6 +42,8 @@ export class CliLauncher {
       harness: grant.harness,
       dialect: harness.dialect,
       environment,
+      // What replaces its own command may be another program.
+      takesTools: !this.templates(grant),
       // Claude Code has a tool for it; of the others a question is a no.
       isBridged: grant.harness === 'claude' && grant.approvals === 'ask' && !this.templates(grant),
       command: this.commandOf(grant, harness, environment),

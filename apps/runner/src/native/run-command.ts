@@ -4,7 +4,7 @@ const commandMs = 60_000;
 /** What a harness prints of one conversation. */
 const maxOutputBytes = 512 * 1024 * 1024;
 
-export type CommandTerms = Pick<AgentTerms, 'limits' | 'watchdogPath'>;
+export type CommandTerms = Pick<AgentTerms, 'mark' | 'limits' | 'watchdogPath'>;
 
 export interface CommandEnd {
   code: number | null;

@@ -1,6 +1,7 @@
 import type { SessionTurnGrant } from '@holdfast/client';
 import type { NativePlace } from '@holdfast/harnesses';
 import type { Logger } from 'pino';
+import type { Workplace } from '../agent-process.js';
 import { untilAvailable } from '../backoff.js';
 import type { PreparedAgent } from '../driven-agent.js';
 import type { EventWriter } from '../event-writer.js';
@@ -45,9 +46,13 @@ export class TurnHistory {
     private readonly capture: ConversationCapture | undefined,
   ) {}
 
-  static of({ grant, around, writer, lost, log }: HistoryTerms, prepared: PreparedAgent, cwd: string): TurnHistory {
+  static of(
+    { grant, around, writer, lost, log }: HistoryTerms,
+    prepared: PreparedAgent,
+    { cwd, mark }: Workplace,
+  ): TurnHistory {
     const place = { env: prepared.environment, cwd, exchange: around.folders.exchangeOf(grant.session_id) };
-    const home = NativeHome.of(grant.harness, place, prepared, around);
+    const home = NativeHome.of(grant.harness, place, prepared, { ...around, mark });
     const store = around.plane.native({ session_id: grant.session_id, turn_id: grant.turn_id, epoch: grant.epoch });
     const { captureEveryMs } = around.timings;
     const capture = home && new ConversationCapture(store, home, captureEveryMs, writer, lost, log);

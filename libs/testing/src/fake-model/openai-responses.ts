@@ -140,10 +140,16 @@ function outputItem(part: ReplyPart): { id: string; [field: string]: unknown }[]
       type: 'function_call',
       status: 'completed',
       call_id: `call_${randomUUID().replaceAll('-', '')}`,
-      name: part.call.name,
+      ...named(part.call.name),
       arguments: JSON.stringify(part.call.input),
     },
   ];
+}
+
+/** Codex has the tools of an MCP server in a namespace of their own. */
+function named(tool: string): { name: string; namespace?: string } {
+  const [, namespace, name] = /^(mcp__.+?)__(.+)$/.exec(tool) ?? [];
+  return namespace && name ? { namespace, name } : { name: tool };
 }
 
 function unfinished(part: ReplyPart): object {

@@ -6,8 +6,7 @@ export type ShellCall = (command: string, asking: boolean) => ModelCall;
 
 type Directive = ReplyPart | { shell: string; asking: boolean } | { fail: number };
 
-// A tool's arguments may hold "]]" themselves, so that form ends at "}]]".
-const directivePattern = /\[\[tool:(\S+)\s+(\{[\s\S]*?\})\]\]|\[\[(sh|ask|say|sleep|fail):([\s\S]*?)\]\](?!\])/g;
+const directivePattern = /\[\[tool:(\S+)\s+(?=\{)|\[\[(sh|ask|say|sleep|fail):([\s\S]*?)\]\](?!\])/g;
 
 /**
  * What the model answers next: a function of the conversation alone, so that any process, any harness and any resumed
@@ -42,19 +41,45 @@ export function nextReply(conversation: ConversationItem[], shell: ShellCall): M
 
 /** Reads the directives of a prompt, in order. Throws a SyntaxError on arguments that are not JSON. */
 function readDirectives(prompt: string): Directive[] {
-  return [...prompt.matchAll(directivePattern)].map(([, tool, input, name, body = '']): Directive => {
-    if (tool) return { call: { name: tool, input: JSON.parse(input ?? '{}') as Record<string, unknown> } };
-    switch (name) {
-      case 'say':
-        return { say: body };
-      case 'sleep':
-        return { sleep: Number(body) };
-      case 'fail':
-        return { fail: Number(body) };
-      default:
-        return { shell: body, asking: name === 'ask' };
+  const directives: Directive[] = [];
+  const pattern = new RegExp(directivePattern);
+  for (let match = pattern.exec(prompt); match; match = pattern.exec(prompt)) {
+    const [, tool, name, body = ''] = match;
+    if (tool) {
+      const { input, end } = readArguments(prompt, pattern.lastIndex);
+      directives.push({ call: { name: tool, input } });
+      pattern.lastIndex = end;
+    } else {
+      directives.push(plainDirective(name, body));
     }
-  });
+  }
+  return directives;
+}
+
+/** Arguments may hold "}]]" themselves, as in the prompt of another agent: they end where they are whole. */
+function readArguments(prompt: string, from: number): { input: Record<string, unknown>; end: number } {
+  for (let at = prompt.indexOf('}]]', from); at !== -1; at = prompt.indexOf('}]]', at + 1)) {
+    try {
+      const input = JSON.parse(prompt.slice(from, at + 1)) as Record<string, unknown>;
+      return { input, end: at + '}]]'.length };
+    } catch {
+      // They go on behind these brackets.
+    }
+  }
+  throw new SyntaxError(`No arguments in JSON that end in ]]: ${prompt.slice(from, from + 100)}`);
+}
+
+function plainDirective(name: string | undefined, body: string): Directive {
+  switch (name) {
+    case 'say':
+      return { say: body };
+    case 'sleep':
+      return { sleep: Number(body) };
+    case 'fail':
+      return { fail: Number(body) };
+    default:
+      return { shell: body, asking: name === 'ask' };
+  }
 }
 
 function describe(conversation: ConversationItem[]): string {
