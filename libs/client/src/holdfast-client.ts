@@ -4,9 +4,12 @@ import { AgentsApi } from './generated/apis/AgentsApi.js';
 import { ProjectApi } from './generated/apis/ProjectApi.js';
 import { SessionInteractionsApi } from './generated/apis/SessionInteractionsApi.js';
 import { SessionNativeTranscriptsApi } from './generated/apis/SessionNativeTranscriptsApi.js';
+import { SessionParticipantsApi } from './generated/apis/SessionParticipantsApi.js';
 import { SessionRunnersApi } from './generated/apis/SessionRunnersApi.js';
+import { SessionSharesApi } from './generated/apis/SessionSharesApi.js';
 import { SessionsApi } from './generated/apis/SessionsApi.js';
 import { SessionStreamsApi } from './generated/apis/SessionStreamsApi.js';
+import { SessionTasksApi } from './generated/apis/SessionTasksApi.js';
 import { SessionTranscriptsApi } from './generated/apis/SessionTranscriptsApi.js';
 import { TriggersApi } from './generated/apis/TriggersApi.js';
 import type { SessionInteraction } from './generated/models/SessionInteraction.js';
@@ -32,6 +35,7 @@ import type { LoggedEvent, SessionEvent } from './session-event.js';
 import { eventsForWatcher, eventsOfTurn } from './turn-events.js';
 import { watchSessions, type WatchedEvent, type WatchedSession, type WatchOptions } from './session-watch.js';
 import { followLog, readLog, type FollowOptions, type ReadOptions } from './session-log.js';
+import { openWatch, type WatchNews, type WatchPlaces } from './watch-connection.js';
 
 export type RunOptions = CommandOptions & ConnectionOptions;
 
@@ -67,6 +71,12 @@ export class HoldfastClient {
   readonly transcripts: SessionTranscriptsApi;
   /** The harnesses' own files of conversations. */
   readonly nativeTranscripts: SessionNativeTranscriptsApi;
+  /** Trees of agents. */
+  readonly tasks: SessionTasksApi;
+  /** Who may look in without a key. */
+  readonly shares: SessionSharesApi;
+  /** Who looks in. */
+  readonly participants: SessionParticipantsApi;
   readonly agents: AgentsApi;
   readonly project: ProjectApi;
   readonly triggers: TriggersApi;
@@ -93,6 +103,9 @@ export class HoldfastClient {
     this.interactions = new SessionInteractionsApi(configuration);
     this.transcripts = new SessionTranscriptsApi(configuration);
     this.nativeTranscripts = new SessionNativeTranscriptsApi(configuration);
+    this.tasks = new SessionTasksApi(configuration);
+    this.shares = new SessionSharesApi(configuration);
+    this.participants = new SessionParticipantsApi(configuration);
     this.agents = new AgentsApi(configuration);
     this.project = new ProjectApi(configuration);
     this.triggers = new TriggersApi(configuration);
@@ -221,7 +234,7 @@ export class HoldfastClient {
   }
 
   /**
-   * The events of up to 200 sessions on one connection, each from its `offset` on, then live; once and in order within
+   * The events of up to 500 sessions on one connection, each from its `offset` on, then live; once and in order within
    * each session, in no order across them. Goes on like `followSession`. A session that cannot be watched (any more) is
    * told to `onProblem` (session_not_found, offset_gone, offset_beyond_tail), and the others go on. Ends when `signal`
    * aborts or no session is left. Throws HoldfastError when waiting would not help: request_invalid, unauthenticated.
@@ -230,7 +243,16 @@ export class HoldfastClient {
     sessions: readonly WatchedSession[],
     options: WatchOptions = {},
   ): AsyncGenerator<WatchedEvent, void, undefined> {
-    return watchSessions(this.log('/v1/sessions/streams/watch'), sessions, options);
+    return watchSessions(this.log(WATCH_PATH), sessions, options);
+  }
+
+  /**
+   * What one connection of a watch brings, of sessions' logs and of tasks' activity, until it ends; nothing is retried.
+   * `SessionViewer` and `TaskTreeViewer` go on from there. Errors: request_invalid, unauthenticated, share_ended,
+   * too_many_viewers.
+   */
+  openWatch(places: WatchPlaces, { signal }: CallOptions = {}): AsyncGenerator<WatchNews, void, undefined> {
+    return openWatch(this.log(WATCH_PATH), places, signal);
   }
 
   /** The session's events from `offset` to where its log ends now. Errors as for every call; nothing is retried. */
@@ -318,6 +340,7 @@ export class HoldfastClient {
   }
 }
 
+const WATCH_PATH = '/v1/sessions/streams/watch';
 const NATIVE_PATH = '/v1/admin/sessions/transcripts/native';
 
 function sessionLogPath(session_id: string): string {

@@ -1,10 +1,8 @@
 import { HoldfastError } from './errors.js';
-import { readEvents } from './event-source.js';
-import type { SessionStreamEvents } from './generated/models/SessionStreamEvents.js';
-import type { SessionStreamProblem } from './generated/models/SessionStreamProblem.js';
 import { keepConnected, type ConnectionOptions } from './keep-connected.js';
 import type { LogSource } from './log-connection.js';
-import { withOffsets, type LoggedEvent, type SessionEvent } from './session-event.js';
+import { withOffsets, type LoggedEvent } from './session-event.js';
+import { openWatch, type WatchNews } from './watch-connection.js';
 
 export interface WatchedSession {
   session_id: string;
@@ -22,9 +20,7 @@ export interface WatchOptions extends ConnectionOptions {
   onProblem?: (problem: { session_id: string; error: HoldfastError }) => void;
 }
 
-/** What one Server-Sent Event says (docs/reference/watch.md). */
-type News =
-  (SessionStreamEvents & { events: SessionEvent[] }) | (SessionStreamProblem & { problem: Record<string, unknown> });
+type News = WatchNews & { session_id: string };
 
 /** Every event of each session, once and in order, across connections, until `signal` aborts or no session is left. */
 export async function* watchSessions(
@@ -37,7 +33,7 @@ export async function* watchSessions(
 
   for await (const news of keepConnected(() => connect(source, offsets, options.signal), options)) {
     const { session_id } = news;
-    if ('problem' in news) {
+    if (news.problem) {
       const error = new HoldfastError(news.problem);
       if (!onProblem) throw error;
       offsets.delete(session_id);
@@ -54,18 +50,16 @@ export async function* watchSessions(
 }
 
 async function* connect(
-  { url, headers, fetch }: LogSource,
+  source: LogSource,
   offsets: ReadonlyMap<string, string>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<News, void, undefined> {
-  const body = JSON.stringify({ sessions: [...offsets].map(([session_id, offset]) => ({ session_id, offset })) });
-  const request = { method: 'POST', headers: { ...headers, 'Content-Type': 'application/json' }, body };
-  const silent = new Set([...offsets.keys()].filter((session_id) => offsets.get(session_id) === 'now'));
+  const sessions = [...offsets].map(([session_id, offset]) => ({ session_id, offset }));
+  const silent = new Set(sessions.filter(({ offset }) => offset === 'now').map(({ session_id }) => session_id));
   const held: News[] = [];
-  for await (const { event, data } of readEvents(fetch, url, request, signal)) {
-    if (event !== 'data' && event !== 'problem') continue;
-    const news = JSON.parse(data) as News;
-    held.push(news);
+  for await (const news of openWatch(source, { sessions }, signal)) {
+    if (news.session_id === undefined) continue;
+    held.push(news as News);
     silent.delete(news.session_id);
     // Until it is known where `now` was, a connection that breaks would begin anew at a later one.
     if (silent.size === 0) yield* held.splice(0);

@@ -44,6 +44,56 @@ import {
     SessionRunnerRegisterToJSON,
 } from '../models/SessionRunnerRegister.js';
 import {
+    type SessionTaskAgentsRun,
+    SessionTaskAgentsRunFromJSON,
+    SessionTaskAgentsRunToJSON,
+} from '../models/SessionTaskAgentsRun.js';
+import {
+    type SessionTaskAgentsStarted,
+    SessionTaskAgentsStartedFromJSON,
+    SessionTaskAgentsStartedToJSON,
+} from '../models/SessionTaskAgentsStarted.js';
+import {
+    type SessionTaskMessageNote,
+    SessionTaskMessageNoteFromJSON,
+    SessionTaskMessageNoteToJSON,
+} from '../models/SessionTaskMessageNote.js';
+import {
+    type SessionTaskMessagePage,
+    SessionTaskMessagePageFromJSON,
+    SessionTaskMessagePageToJSON,
+} from '../models/SessionTaskMessagePage.js';
+import {
+    type SessionTaskMessageQuery,
+    SessionTaskMessageQueryFromJSON,
+    SessionTaskMessageQueryToJSON,
+} from '../models/SessionTaskMessageQuery.js';
+import {
+    type SessionTaskMessageSend,
+    SessionTaskMessageSendFromJSON,
+    SessionTaskMessageSendToJSON,
+} from '../models/SessionTaskMessageSend.js';
+import {
+    type SessionTaskMessageSent,
+    SessionTaskMessageSentFromJSON,
+    SessionTaskMessageSentToJSON,
+} from '../models/SessionTaskMessageSent.js';
+import {
+    type SessionTaskMessageWait,
+    SessionTaskMessageWaitFromJSON,
+    SessionTaskMessageWaitToJSON,
+} from '../models/SessionTaskMessageWait.js';
+import {
+    type SessionTaskMessages,
+    SessionTaskMessagesFromJSON,
+    SessionTaskMessagesToJSON,
+} from '../models/SessionTaskMessages.js';
+import {
+    type SessionTaskMessagesNoted,
+    SessionTaskMessagesNotedFromJSON,
+    SessionTaskMessagesNotedToJSON,
+} from '../models/SessionTaskMessagesNoted.js';
+import {
     type SessionTurn,
     SessionTurnFromJSON,
     SessionTurnToJSON,
@@ -104,6 +154,10 @@ export interface MergeSessionTurnRequest {
     SessionTurnMerge: SessionTurnMerge;
 }
 
+export interface QuerySessionTaskMessagesRequest {
+    SessionTaskMessageQuery: SessionTaskMessageQuery;
+}
+
 export interface RaiseSessionInteractionRequest {
     SessionInteractionRaise: SessionInteractionRaise;
 }
@@ -115,6 +169,28 @@ export interface RegisterSessionRunnerRequest {
 export interface ResolveSessionInteractionRequest {
     interaction_id: string;
     SessionInteractionResolve: SessionInteractionResolve;
+}
+
+export interface RunSessionTaskAgentsRequest {
+    SessionTaskAgentsRun: SessionTaskAgentsRun;
+    Idempotency_Key?: string;
+}
+
+export interface SendSessionTaskMessageRequest {
+    SessionTaskMessageSend: SessionTaskMessageSend;
+    Idempotency_Key?: string;
+}
+
+export interface SetSessionTaskMessagesDeliveredRequest {
+    SessionTaskMessageNote: SessionTaskMessageNote;
+}
+
+export interface SetSessionTaskMessagesReadRequest {
+    SessionTaskMessageNote: SessionTaskMessageNote;
+}
+
+export interface WaitForSessionTaskMessagesRequest {
+    SessionTaskMessageWait: SessionTaskMessageWait;
 }
 
 /**
@@ -396,6 +472,59 @@ export class SessionRunnersApi extends runtime.BaseAPI {
     }
 
     /**
+     * Creates request options for querySessionTaskMessages without sending the request
+     */
+    async querySessionTaskMessagesRequestOpts(requestParameters: QuerySessionTaskMessagesRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionTaskMessageQuery'] == null) {
+            throw new runtime.RequiredError(
+                'SessionTaskMessageQuery',
+                'Required parameter "SessionTaskMessageQuery" was null or undefined when calling querySessionTaskMessages().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("turn_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/admin/sessions/tasks/messages/query`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionTaskMessageQueryToJSON(requestParameters['SessionTaskMessageQuery']),
+        };
+    }
+
+    /**
+     */
+    async querySessionTaskMessagesRaw(requestParameters: QuerySessionTaskMessagesRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionTaskMessagePage>> {
+        const requestOptions = await this.querySessionTaskMessagesRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionTaskMessagePageFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async querySessionTaskMessages(requestParameters: QuerySessionTaskMessagesRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionTaskMessagePage> {
+        const response = await this.querySessionTaskMessagesRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
      * Creates request options for raiseSessionInteraction without sending the request
      */
     async raiseSessionInteractionRequestOpts(requestParameters: RaiseSessionInteractionRequest): Promise<runtime.RequestOpts> {
@@ -559,6 +688,279 @@ export class SessionRunnersApi extends runtime.BaseAPI {
      */
     async resolveSessionInteraction(requestParameters: ResolveSessionInteractionRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionInteraction> {
         const response = await this.resolveSessionInteractionRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for runSessionTaskAgents without sending the request
+     */
+    async runSessionTaskAgentsRequestOpts(requestParameters: RunSessionTaskAgentsRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionTaskAgentsRun'] == null) {
+            throw new runtime.RequiredError(
+                'SessionTaskAgentsRun',
+                'Required parameter "SessionTaskAgentsRun" was null or undefined when calling runSessionTaskAgents().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (requestParameters['Idempotency_Key'] != null) {
+            headerParameters['Idempotency-Key'] = String(requestParameters['Idempotency_Key']);
+        }
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("turn_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/admin/sessions/tasks/run`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionTaskAgentsRunToJSON(requestParameters['SessionTaskAgentsRun']),
+        };
+    }
+
+    /**
+     */
+    async runSessionTaskAgentsRaw(requestParameters: RunSessionTaskAgentsRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionTaskAgentsStarted>> {
+        const requestOptions = await this.runSessionTaskAgentsRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionTaskAgentsStartedFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async runSessionTaskAgents(requestParameters: RunSessionTaskAgentsRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionTaskAgentsStarted> {
+        const response = await this.runSessionTaskAgentsRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for sendSessionTaskMessage without sending the request
+     */
+    async sendSessionTaskMessageRequestOpts(requestParameters: SendSessionTaskMessageRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionTaskMessageSend'] == null) {
+            throw new runtime.RequiredError(
+                'SessionTaskMessageSend',
+                'Required parameter "SessionTaskMessageSend" was null or undefined when calling sendSessionTaskMessage().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (requestParameters['Idempotency_Key'] != null) {
+            headerParameters['Idempotency-Key'] = String(requestParameters['Idempotency_Key']);
+        }
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("turn_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/admin/sessions/tasks/messages`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionTaskMessageSendToJSON(requestParameters['SessionTaskMessageSend']),
+        };
+    }
+
+    /**
+     */
+    async sendSessionTaskMessageRaw(requestParameters: SendSessionTaskMessageRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionTaskMessageSent>> {
+        const requestOptions = await this.sendSessionTaskMessageRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionTaskMessageSentFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async sendSessionTaskMessage(requestParameters: SendSessionTaskMessageRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionTaskMessageSent> {
+        const response = await this.sendSessionTaskMessageRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for setSessionTaskMessagesDelivered without sending the request
+     */
+    async setSessionTaskMessagesDeliveredRequestOpts(requestParameters: SetSessionTaskMessagesDeliveredRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionTaskMessageNote'] == null) {
+            throw new runtime.RequiredError(
+                'SessionTaskMessageNote',
+                'Required parameter "SessionTaskMessageNote" was null or undefined when calling setSessionTaskMessagesDelivered().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("turn_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/admin/sessions/tasks/messages/delivered`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionTaskMessageNoteToJSON(requestParameters['SessionTaskMessageNote']),
+        };
+    }
+
+    /**
+     */
+    async setSessionTaskMessagesDeliveredRaw(requestParameters: SetSessionTaskMessagesDeliveredRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionTaskMessagesNoted>> {
+        const requestOptions = await this.setSessionTaskMessagesDeliveredRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionTaskMessagesNotedFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async setSessionTaskMessagesDelivered(requestParameters: SetSessionTaskMessagesDeliveredRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionTaskMessagesNoted> {
+        const response = await this.setSessionTaskMessagesDeliveredRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for setSessionTaskMessagesRead without sending the request
+     */
+    async setSessionTaskMessagesReadRequestOpts(requestParameters: SetSessionTaskMessagesReadRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionTaskMessageNote'] == null) {
+            throw new runtime.RequiredError(
+                'SessionTaskMessageNote',
+                'Required parameter "SessionTaskMessageNote" was null or undefined when calling setSessionTaskMessagesRead().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("turn_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/admin/sessions/tasks/messages/read`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionTaskMessageNoteToJSON(requestParameters['SessionTaskMessageNote']),
+        };
+    }
+
+    /**
+     */
+    async setSessionTaskMessagesReadRaw(requestParameters: SetSessionTaskMessagesReadRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionTaskMessagesNoted>> {
+        const requestOptions = await this.setSessionTaskMessagesReadRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionTaskMessagesNotedFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async setSessionTaskMessagesRead(requestParameters: SetSessionTaskMessagesReadRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionTaskMessagesNoted> {
+        const response = await this.setSessionTaskMessagesReadRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for waitForSessionTaskMessages without sending the request
+     */
+    async waitForSessionTaskMessagesRequestOpts(requestParameters: WaitForSessionTaskMessagesRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['SessionTaskMessageWait'] == null) {
+            throw new runtime.RequiredError(
+                'SessionTaskMessageWait',
+                'Required parameter "SessionTaskMessageWait" was null or undefined when calling waitForSessionTaskMessages().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        headerParameters['Content-Type'] = 'application/json';
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("turn_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/admin/sessions/tasks/messages/wait`;
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+            body: SessionTaskMessageWaitToJSON(requestParameters['SessionTaskMessageWait']),
+        };
+    }
+
+    /**
+     */
+    async waitForSessionTaskMessagesRaw(requestParameters: WaitForSessionTaskMessagesRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionTaskMessages>> {
+        const requestOptions = await this.waitForSessionTaskMessagesRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionTaskMessagesFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async waitForSessionTaskMessages(requestParameters: WaitForSessionTaskMessagesRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionTaskMessages> {
+        const response = await this.waitForSessionTaskMessagesRaw(requestParameters, initOverrides);
         return await response.value();
     }
 

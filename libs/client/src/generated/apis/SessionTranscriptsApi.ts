@@ -57,6 +57,14 @@ export class SessionTranscriptsApi extends runtime.BaseAPI {
 
         if (this.configuration && this.configuration.accessToken) {
             const token = this.configuration.accessToken;
+            const tokenString = await token("share_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
             const tokenString = await token("user_key", []);
 
             if (tokenString) {

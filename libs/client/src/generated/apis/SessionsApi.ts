@@ -29,6 +29,11 @@ import {
     SessionCreateToJSON,
 } from '../models/SessionCreate.js';
 import {
+    type SessionDeleted,
+    SessionDeletedFromJSON,
+    SessionDeletedToJSON,
+} from '../models/SessionDeleted.js';
+import {
     type SessionPage,
     SessionPageFromJSON,
     SessionPageToJSON,
@@ -39,9 +44,18 @@ import {
     SessionQueryToJSON,
 } from '../models/SessionQuery.js';
 
+export interface ArchiveSessionRequest {
+    session_id: string;
+}
+
 export interface CreateSessionRequest {
     session_id: string;
     SessionCreate: SessionCreate;
+}
+
+export interface DeleteSessionRequest {
+    session_id: string;
+    Idempotency_Key?: string;
 }
 
 export interface FetchSessionRequest {
@@ -52,10 +66,65 @@ export interface QuerySessionsRequest {
     SessionQuery: SessionQuery;
 }
 
+export interface UnarchiveSessionRequest {
+    session_id: string;
+}
+
 /**
  * 
  */
 export class SessionsApi extends runtime.BaseAPI {
+
+    /**
+     * Creates request options for archiveSession without sending the request
+     */
+    async archiveSessionRequestOpts(requestParameters: ArchiveSessionRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['session_id'] == null) {
+            throw new runtime.RequiredError(
+                'session_id',
+                'Required parameter "session_id" was null or undefined when calling archiveSession().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/{session_id}/archive`;
+        urlPath = urlPath.replace('{session_id}', encodeURIComponent(String(requestParameters['session_id'])));
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+        };
+    }
+
+    /**
+     */
+    async archiveSessionRaw(requestParameters: ArchiveSessionRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<Session>> {
+        const requestOptions = await this.archiveSessionRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async archiveSession(requestParameters: ArchiveSessionRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<Session> {
+        const response = await this.archiveSessionRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
 
     /**
      * Creates request options for createSession without sending the request
@@ -119,6 +188,61 @@ export class SessionsApi extends runtime.BaseAPI {
     }
 
     /**
+     * Creates request options for deleteSession without sending the request
+     */
+    async deleteSessionRequestOpts(requestParameters: DeleteSessionRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['session_id'] == null) {
+            throw new runtime.RequiredError(
+                'session_id',
+                'Required parameter "session_id" was null or undefined when calling deleteSession().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        if (requestParameters['Idempotency_Key'] != null) {
+            headerParameters['Idempotency-Key'] = String(requestParameters['Idempotency_Key']);
+        }
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/{session_id}`;
+        urlPath = urlPath.replace('{session_id}', encodeURIComponent(String(requestParameters['session_id'])));
+
+        return {
+            path: urlPath,
+            method: 'DELETE',
+            headers: headerParameters,
+            query: queryParameters,
+        };
+    }
+
+    /**
+     */
+    async deleteSessionRaw(requestParameters: DeleteSessionRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<SessionDeleted>> {
+        const requestOptions = await this.deleteSessionRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionDeletedFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async deleteSession(requestParameters: DeleteSessionRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionDeleted> {
+        const response = await this.deleteSessionRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
      * Creates request options for fetchSession without sending the request
      */
     async fetchSessionRequestOpts(requestParameters: FetchSessionRequest): Promise<runtime.RequestOpts> {
@@ -133,6 +257,14 @@ export class SessionsApi extends runtime.BaseAPI {
 
         const headerParameters: runtime.HTTPHeaders = {};
 
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("share_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
         if (this.configuration && this.configuration.accessToken) {
             const token = this.configuration.accessToken;
             const tokenString = await token("user_key", []);
@@ -188,6 +320,14 @@ export class SessionsApi extends runtime.BaseAPI {
 
         if (this.configuration && this.configuration.accessToken) {
             const token = this.configuration.accessToken;
+            const tokenString = await token("share_credential", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
             const tokenString = await token("user_key", []);
 
             if (tokenString) {
@@ -219,6 +359,57 @@ export class SessionsApi extends runtime.BaseAPI {
      */
     async querySessions(requestParameters: QuerySessionsRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<SessionPage> {
         const response = await this.querySessionsRaw(requestParameters, initOverrides);
+        return await response.value();
+    }
+
+    /**
+     * Creates request options for unarchiveSession without sending the request
+     */
+    async unarchiveSessionRequestOpts(requestParameters: UnarchiveSessionRequest): Promise<runtime.RequestOpts> {
+        if (requestParameters['session_id'] == null) {
+            throw new runtime.RequiredError(
+                'session_id',
+                'Required parameter "session_id" was null or undefined when calling unarchiveSession().'
+            );
+        }
+
+        const queryParameters: any = {};
+
+        const headerParameters: runtime.HTTPHeaders = {};
+
+        if (this.configuration && this.configuration.accessToken) {
+            const token = this.configuration.accessToken;
+            const tokenString = await token("user_key", []);
+
+            if (tokenString) {
+                headerParameters["Authorization"] = `Bearer ${tokenString}`;
+            }
+        }
+
+        let urlPath = `/v1/sessions/{session_id}/unarchive`;
+        urlPath = urlPath.replace('{session_id}', encodeURIComponent(String(requestParameters['session_id'])));
+
+        return {
+            path: urlPath,
+            method: 'POST',
+            headers: headerParameters,
+            query: queryParameters,
+        };
+    }
+
+    /**
+     */
+    async unarchiveSessionRaw(requestParameters: UnarchiveSessionRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<runtime.ApiResponse<Session>> {
+        const requestOptions = await this.unarchiveSessionRequestOpts(requestParameters);
+        const response = await this.request(requestOptions, initOverrides);
+
+        return new runtime.JSONApiResponse(response, (jsonValue) => SessionFromJSON(jsonValue));
+    }
+
+    /**
+     */
+    async unarchiveSession(requestParameters: UnarchiveSessionRequest, initOverrides?: RequestInit | runtime.InitOverrideFunction): Promise<Session> {
+        const response = await this.unarchiveSessionRaw(requestParameters, initOverrides);
         return await response.value();
     }
 

@@ -61,6 +61,18 @@ export interface Session {
      * @memberof Session
      */
     updated_by_id: string;
+    /**
+     * Since when it takes nothing new; null while it is in use.
+     * @type {Date}
+     * @memberof Session
+     */
+    archived_at: Date | null;
+    /**
+     * Principal that put it away.
+     * @type {string}
+     * @memberof Session
+     */
+    archived_by_id: string | null;
 }
 
 /**
@@ -74,6 +86,8 @@ export function instanceOfSession(value: object): value is Session {
     if (!('updated_at' in value) || value['updated_at'] === undefined) return false;
     if (!('created_by_id' in value) || value['created_by_id'] === undefined) return false;
     if (!('updated_by_id' in value) || value['updated_by_id'] === undefined) return false;
+    if (!('archived_at' in value) || value['archived_at'] === undefined) return false;
+    if (!('archived_by_id' in value) || value['archived_by_id'] === undefined) return false;
     return true;
 }
 
@@ -94,6 +108,8 @@ export function SessionFromJSONTyped(json: any, ignoreDiscriminator: boolean): S
         'updated_at': (new Date(json['updated_at'])),
         'created_by_id': json['created_by_id'],
         'updated_by_id': json['updated_by_id'],
+        'archived_at': (json['archived_at'] == null ? null : new Date(json['archived_at'])),
+        'archived_by_id': json['archived_by_id'],
     };
 }
 
@@ -115,6 +131,8 @@ export function SessionToJSONTyped(value?: Session | null, ignoreDiscriminator: 
         'updated_at': value['updated_at'].toISOString(),
         'created_by_id': value['created_by_id'],
         'updated_by_id': value['updated_by_id'],
+        'archived_at': value['archived_at'] == null ? value['archived_at'] : value['archived_at'].toISOString(),
+        'archived_by_id': value['archived_by_id'],
     };
 }
 

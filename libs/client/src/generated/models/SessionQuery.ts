@@ -31,7 +31,25 @@ export interface SessionQuery {
      * @memberof SessionQuery
      */
     limit?: number;
+    /**
+     * Whether those that were put away are left out, are all that is listed, or are listed with the others.
+     * @type {SessionQueryArchivedEnum}
+     * @memberof SessionQuery
+     */
+    archived?: SessionQueryArchivedEnum;
 }
+
+
+/**
+ * @export
+ */
+export const SessionQueryArchivedEnum = {
+    exclude: 'exclude',
+    only: 'only',
+    include: 'include'
+} as const;
+export type SessionQueryArchivedEnum = typeof SessionQueryArchivedEnum[keyof typeof SessionQueryArchivedEnum];
+
 
 /**
  * Check if a given object implements the SessionQuery interface.
@@ -52,6 +70,7 @@ export function SessionQueryFromJSONTyped(json: any, ignoreDiscriminator: boolea
         
         'cursor': json['cursor'] == null ? undefined : json['cursor'],
         'limit': json['limit'] == null ? undefined : json['limit'],
+        'archived': json['archived'] == null ? undefined : json['archived'],
     };
 }
 
@@ -68,6 +87,7 @@ export function SessionQueryToJSONTyped(value?: SessionQuery | null, ignoreDiscr
         
         'cursor': value['cursor'],
         'limit': value['limit'],
+        'archived': value['archived'],
     };
 }
 

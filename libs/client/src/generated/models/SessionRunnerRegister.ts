@@ -26,11 +26,17 @@ export interface SessionRunnerRegister {
      */
     replica_id: string;
     /**
-     * Pools whose turns it takes.
+     * Pools whose turns it takes. At least one, unless it has a `private_pool`.
      * @type {Array<string>}
      * @memberof SessionRunnerRegister
      */
     pools: Array<string>;
+    /**
+     * The pool of the runner's machine alone: it takes the turns that are to run there. Nobody may be able to guess it; the same each time that a runner starts there.
+     * @type {string}
+     * @memberof SessionRunnerRegister
+     */
+    private_pool?: string;
     /**
      * What it has, as `key=value`. It is given only turns that ask for nothing else.
      * @type {Array<string>}
@@ -66,6 +72,7 @@ export function SessionRunnerRegisterFromJSONTyped(json: any, ignoreDiscriminato
         
         'replica_id': json['replica_id'],
         'pools': json['pools'],
+        'private_pool': json['private_pool'] == null ? undefined : json['private_pool'],
         'labels': json['labels'] == null ? undefined : json['labels'],
         'capacity': json['capacity'] == null ? undefined : json['capacity'],
     };
@@ -84,6 +91,7 @@ export function SessionRunnerRegisterToJSONTyped(value?: SessionRunnerRegister |
         
         'replica_id': value['replica_id'],
         'pools': value['pools'],
+        'private_pool': value['private_pool'],
         'labels': value['labels'],
         'capacity': value['capacity'],
     };

@@ -24,7 +24,13 @@ export interface SessionStreamEvents {
      * @type {string}
      * @memberof SessionStreamEvents
      */
-    session_id: string;
+    session_id?: string;
+    /**
+     * In place of `session_id`: the task whose activity log the events are of.
+     * @type {string}
+     * @memberof SessionStreamEvents
+     */
+    task_id?: string;
     /**
      * Offset after the last of the events: watch from here to go on.
      * @type {string}
@@ -49,7 +55,6 @@ export interface SessionStreamEvents {
  * Check if a given object implements the SessionStreamEvents interface.
  */
 export function instanceOfSessionStreamEvents(value: object): value is SessionStreamEvents {
-    if (!('session_id' in value) || value['session_id'] === undefined) return false;
     if (!('next_offset' in value) || value['next_offset'] === undefined) return false;
     if (!('up_to_date' in value) || value['up_to_date'] === undefined) return false;
     if (!('events' in value) || value['events'] === undefined) return false;
@@ -66,7 +71,8 @@ export function SessionStreamEventsFromJSONTyped(json: any, ignoreDiscriminator:
     }
     return {
         
-        'session_id': json['session_id'],
+        'session_id': json['session_id'] == null ? undefined : json['session_id'],
+        'task_id': json['task_id'] == null ? undefined : json['task_id'],
         'next_offset': json['next_offset'],
         'up_to_date': json['up_to_date'],
         'events': json['events'],
@@ -85,6 +91,7 @@ export function SessionStreamEventsToJSONTyped(value?: SessionStreamEvents | nul
     return {
         
         'session_id': value['session_id'],
+        'task_id': value['task_id'],
         'next_offset': value['next_offset'],
         'up_to_date': value['up_to_date'],
         'events': value['events'],

@@ -20,6 +20,13 @@ import {
     SessionStreamDeliveryToJSON,
     SessionStreamDeliveryToJSONTyped,
 } from './SessionStreamDelivery.js';
+import type { SessionStreamLocal } from './SessionStreamLocal.js';
+import {
+    SessionStreamLocalFromJSON,
+    SessionStreamLocalFromJSONTyped,
+    SessionStreamLocalToJSON,
+    SessionStreamLocalToJSONTyped,
+} from './SessionStreamLocal.js';
 import type { SessionStreamOnBusy } from './SessionStreamOnBusy.js';
 import {
     SessionStreamOnBusyFromJSON,
@@ -91,6 +98,12 @@ export interface SessionStreamInvoke {
      */
     agent?: SessionStreamAgent;
     /**
+     * Run it on the machine of the caller. The session must be new, or made this way by the same key: it is private to that key until it is shared.
+     * @type {SessionStreamLocal}
+     * @memberof SessionStreamInvoke
+     */
+    local?: SessionStreamLocal;
+    /**
      * Begin a new conversation: the agent learns nothing of the turns before.
      * @type {boolean}
      * @memberof SessionStreamInvoke
@@ -143,6 +156,7 @@ export function SessionStreamInvokeFromJSONTyped(json: any, ignoreDiscriminator:
         'on_busy': json['on_busy'] == null ? undefined : SessionStreamOnBusyFromJSON(json['on_busy']),
         'delivery': json['delivery'] == null ? undefined : SessionStreamDeliveryFromJSON(json['delivery']),
         'agent': json['agent'] == null ? undefined : SessionStreamAgentFromJSON(json['agent']),
+        'local': json['local'] == null ? undefined : SessionStreamLocalFromJSON(json['local']),
         'fresh_start': json['fresh_start'] == null ? undefined : json['fresh_start'],
         'detached': json['detached'] == null ? undefined : json['detached'],
         'start_within_ms': json['start_within_ms'] == null ? undefined : json['start_within_ms'],
@@ -168,6 +182,7 @@ export function SessionStreamInvokeToJSONTyped(value?: SessionStreamInvoke | nul
         'on_busy': SessionStreamOnBusyToJSON(value['on_busy']),
         'delivery': SessionStreamDeliveryToJSON(value['delivery']),
         'agent': SessionStreamAgentToJSON(value['agent']),
+        'local': SessionStreamLocalToJSON(value['local']),
         'fresh_start': value['fresh_start'],
         'detached': value['detached'],
         'start_within_ms': value['start_within_ms'],

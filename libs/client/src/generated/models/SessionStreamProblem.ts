@@ -32,7 +32,13 @@ export interface SessionStreamProblem {
      * @type {string}
      * @memberof SessionStreamProblem
      */
-    session_id: string;
+    session_id?: string;
+    /**
+     * In place of `session_id`: the task whose activity log cannot be watched.
+     * @type {string}
+     * @memberof SessionStreamProblem
+     */
+    task_id?: string;
     /**
      * Why, as problem details.
      * @type {Problem}
@@ -45,7 +51,6 @@ export interface SessionStreamProblem {
  * Check if a given object implements the SessionStreamProblem interface.
  */
 export function instanceOfSessionStreamProblem(value: object): value is SessionStreamProblem {
-    if (!('session_id' in value) || value['session_id'] === undefined) return false;
     if (!('problem' in value) || value['problem'] === undefined) return false;
     return true;
 }
@@ -60,7 +65,8 @@ export function SessionStreamProblemFromJSONTyped(json: any, ignoreDiscriminator
     }
     return {
         
-        'session_id': json['session_id'],
+        'session_id': json['session_id'] == null ? undefined : json['session_id'],
+        'task_id': json['task_id'] == null ? undefined : json['task_id'],
         'problem': ProblemFromJSON(json['problem']),
     };
 }
@@ -77,6 +83,7 @@ export function SessionStreamProblemToJSONTyped(value?: SessionStreamProblem | n
     return {
         
         'session_id': value['session_id'],
+        'task_id': value['task_id'],
         'problem': ProblemToJSON(value['problem']),
     };
 }

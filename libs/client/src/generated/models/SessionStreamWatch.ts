@@ -13,6 +13,13 @@
  */
 
 import { mapValues } from '../runtime.js';
+import type { SessionStreamActivityPlace } from './SessionStreamActivityPlace.js';
+import {
+    SessionStreamActivityPlaceFromJSON,
+    SessionStreamActivityPlaceFromJSONTyped,
+    SessionStreamActivityPlaceToJSON,
+    SessionStreamActivityPlaceToJSONTyped,
+} from './SessionStreamActivityPlace.js';
 import type { SessionStreamPlace } from './SessionStreamPlace.js';
 import {
     SessionStreamPlaceFromJSON,
@@ -28,18 +35,23 @@ import {
  */
 export interface SessionStreamWatch {
     /**
-     * The sessions to watch, none of them twice.
+     * The sessions to watch, none of them twice. With `activities` they name 1 to 500 logs.
      * @type {Array<SessionStreamPlace>}
      * @memberof SessionStreamWatch
      */
-    sessions: Array<SessionStreamPlace>;
+    sessions?: Array<SessionStreamPlace>;
+    /**
+     * The tasks whose activity logs are watched, none of them twice.
+     * @type {Array<SessionStreamActivityPlace>}
+     * @memberof SessionStreamWatch
+     */
+    activities?: Array<SessionStreamActivityPlace>;
 }
 
 /**
  * Check if a given object implements the SessionStreamWatch interface.
  */
 export function instanceOfSessionStreamWatch(value: object): value is SessionStreamWatch {
-    if (!('sessions' in value) || value['sessions'] === undefined) return false;
     return true;
 }
 
@@ -53,7 +65,8 @@ export function SessionStreamWatchFromJSONTyped(json: any, ignoreDiscriminator: 
     }
     return {
         
-        'sessions': ((json['sessions'] as Array<any>).map(SessionStreamPlaceFromJSON)),
+        'sessions': json['sessions'] == null ? undefined : ((json['sessions'] as Array<any>).map(SessionStreamPlaceFromJSON)),
+        'activities': json['activities'] == null ? undefined : ((json['activities'] as Array<any>).map(SessionStreamActivityPlaceFromJSON)),
     };
 }
 
@@ -68,7 +81,8 @@ export function SessionStreamWatchToJSONTyped(value?: SessionStreamWatch | null,
 
     return {
         
-        'sessions': ((value['sessions'] as Array<any>).map(SessionStreamPlaceToJSON)),
+        'sessions': value['sessions'] == null ? undefined : ((value['sessions'] as Array<any>).map(SessionStreamPlaceToJSON)),
+        'activities': value['activities'] == null ? undefined : ((value['activities'] as Array<any>).map(SessionStreamActivityPlaceToJSON)),
     };
 }
 
