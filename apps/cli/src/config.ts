@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { UsageError } from './usage-error.js';
@@ -8,6 +9,9 @@ export interface Endpoint {
   url: string;
   apiKey: string;
 }
+
+/** What endpoint.json may hold. */
+type Written = Partial<Endpoint> & { runnerKey?: string; runner_key?: string };
 
 interface Given {
   url?: string;
@@ -41,6 +45,28 @@ export function endpoint(given: Given, cwd = process.cwd(), environment: Environ
   );
 }
 
+/**
+ * The runner key for the api at `url`: HOLDFAST_RUNNER_KEY, else the one that endpoint.json has with that url. Throws
+ * UsageError.
+ */
+export function runnerKey(url: string, cwd = process.cwd(), environment: Environment = process.env): string {
+  const home = environment['HOLDFAST_HOME'];
+  const written = home ? readEndpoint(join(home, FILE)) : endpointFile(cwd);
+  const isPaired = written?.url !== undefined && validUrl(written.url) === url;
+  const key = environment['HOLDFAST_RUNNER_KEY'] || (isPaired ? (written.runnerKey ?? written.runner_key) : undefined);
+  if (key) return key;
+  throw new UsageError(
+    `No runner key for ${url} is known; a local run has this machine host the agent. Do one of these:\n` +
+      '  npm start                            and work below its folder, where it writes .holdfast/endpoint.json\n' +
+      '  HOLDFAST_RUNNER_KEY=hf_runner_… …    with a key that an administrator of the project has made for you',
+  );
+}
+
+/** The program of a runner, which belongs to this one. */
+export function runnerProgram(): string {
+  return createRequire(import.meta.url).resolve('@holdfast/runner');
+}
+
 /** The folder for what this machine remembers, as the XDG base directory specification has it. */
 export function stateFolder(environment: Environment = process.env): string {
   return join(environment['XDG_STATE_HOME'] || join(homedir(), '.local', 'state'), 'holdfast');
@@ -61,16 +87,16 @@ export function programName(environment: Environment = process.env): string {
   return environment['npm_command'] === 'exec' ? 'npx holdfast' : 'holdfast';
 }
 
-function endpointFile(folder: string): Partial<Endpoint> | undefined {
+function endpointFile(folder: string): Written | undefined {
   const written = readEndpoint(join(folder, FOLDER, FILE));
   return written || dirname(folder) === folder ? written : endpointFile(dirname(folder));
 }
 
-function readEndpoint(file: string): Partial<Endpoint> | undefined {
+function readEndpoint(file: string): Written | undefined {
   const text = readIfThere(file);
   if (text === undefined) return undefined;
   try {
-    return JSON.parse(text) as Partial<Endpoint>;
+    return JSON.parse(text) as Written;
   } catch {
     throw new UsageError(`${file} does not hold JSON. Run npm start to write it again, or remove it.`);
   }

@@ -216,6 +216,25 @@ waiting for an answer: holdfast answer ${interaction_id} allow   (or deny, or al
     expect(await steering.ended).toMatchObject({ code: 0, out: expect.stringContaining('> Instead') });
   });
 
+  it('archives a session, takes it out again, and deletes it only when it is told twice', async () => {
+    await run('run', 'Hang', '--session', 'put-away', '--detach');
+    const listed = async (...options: string[]) => (await run('sessions', ...options)).out.includes('put-away');
+    expect((await run('archive', 'put-away')).out).toBe('session put-away is archived\n');
+    expect([await listed(), await listed('--archived')]).toEqual([false, true]);
+    expect((await run('run', 'Go on', '--session', 'put-away', '--detach')).err).toContain('session_archived');
+    expect((await run('archive', 'put-away', '--undo')).out).toBe('session put-away is in use again\n');
+    expect([await listed(), await listed('--archived')]).toEqual([true, false]);
+
+    expect(await run('delete', 'put-away')).toMatchObject({ code: 1, err: expect.stringContaining('--yes') });
+    expect(await listed()).toBe(true);
+    expect(await run('delete', 'put-away', '--yes')).toEqual({
+      code: 0,
+      out: 'session put-away is deleted\n',
+      err: '',
+    });
+    expect(await listed()).toBe(false);
+  });
+
   it('kills what runs and what waits, though no runner answers', async () => {
     const running = start('run', 'Hang', '--session', 'killed');
     await claimTurn();

@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -12,6 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { eventually } from '@holdfast/testing';
 
 const bin = path.resolve(__dirname, '../bin/holdfast.mjs');
 
@@ -19,6 +21,16 @@ export interface Ended {
   code: number | null;
   out: string;
   err: string;
+}
+
+/** Whether the process runs; one that only waits to be reaped does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    if (!existsSync('/proc/self/status')) return process.kill(pid, 0);
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 /** A user's machine: a home, a folder to work in, and the command line. */
@@ -39,6 +51,7 @@ export class Machine {
   }
 
   private readonly variables: Record<string, string>;
+  private readonly running = new Set<ChildProcess>();
 
   start(...args: string[]) {
     const env = {
@@ -49,11 +62,14 @@ export class Machine {
       ...this.variables,
     };
     const child = spawn(process.execPath, [bin, ...args], { cwd: this.cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.running.add(child);
+    child.once('close', () => this.running.delete(child));
     const said = { out: '', err: '' };
     child.stdout.on('data', (chunk) => (said.out += chunk));
     child.stderr.on('data', (chunk) => (said.err += chunk));
     const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...said }));
-    return { child, ended };
+    const sees = (text: string) => eventually(() => expect(said.out).toContain(text), { timeout: 60_000 });
+    return { child, ended, sees };
   }
 
   run(...args: string[]): Promise<Ended> {
@@ -96,7 +112,9 @@ export class Machine {
       .sort();
   }
 
+  /** With whatever still runs of a test that failed. */
   remove(): void {
+    for (const child of this.running) child.kill('SIGKILL');
     rmSync(this.home, { recursive: true, force: true });
   }
 }

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import {
   HoldfastError,
@@ -19,6 +18,7 @@ import { printable } from '../render/printable.js';
 import { Progress } from '../terminal/progress.js';
 import type { Desk } from '../terminal/session-screen.js';
 import { UsageError } from '../usage-error.js';
+import { workFolder } from '../work-folder.js';
 
 export interface PullOptions {
   cwd?: string;
@@ -63,7 +63,7 @@ class LocalCopyDiverged extends Error {
 /** Puts a session's conversation into this machine's home, and tells how to go on with it. */
 export async function pull(desk: Desk, session_id: string, options: PullOptions, signal: AbortSignal): Promise<void> {
   const { client, terminal, program } = desk;
-  const cwd = await folderOf(options.cwd ?? '.');
+  const cwd = await workFolder(options.cwd);
   const manifest = await manifestOf(client, session_id, options).catch((error: unknown) => {
     throw advised(error, program, session_id);
   });
@@ -192,18 +192,6 @@ function branchList(branches: SessionNativeConversation['branches']): string {
     return `\n  ${branch_id}  version ${version}, ${updated_at.toISOString().slice(0, 16).replace('T', ' ')} UTC, ${role}`;
   });
   return ` There are:${rows.join('')}`;
-}
-
-async function folderOf(given: string): Promise<string> {
-  const folder = path.resolve(given);
-  const isFolder = await stat(folder).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
-  if (isFolder) return folder;
-  throw new UsageError(
-    `There is no folder ${printable(folder)} for the agent to work in. Make it first, or name another with --cwd.`,
-  );
 }
 
 function diverged({ harness, nativeId, place }: LocalCopy, session: string, program: string): AdvisedError {

@@ -14,6 +14,8 @@ export interface RunOptions {
   steer?: boolean;
   fresh?: boolean;
   detach?: boolean;
+  local?: boolean;
+  cwd?: string;
 }
 
 /** No letters or digits that are easily taken for one another. */
@@ -25,6 +27,11 @@ export async function run(desk: Desk, prompt: string, options: RunOptions): Prom
   const { client, cursors, terminal } = desk;
   if (!prompt.trim()) throw new UsageError('The prompt is empty. Say what the agent is to do.');
   if (options.queue && options.steer) throw new UsageError('Say --queue or --steer: a prompt waits, or it does not.');
+  if (options.cwd !== undefined) {
+    throw new UsageError(
+      '--cwd goes with --local: any other turn works on the machine of a runner, in a folder there.',
+    );
+  }
   // Otherwise a misspelt agent would leave an empty session behind.
   if (options.agent) await client.agents.fetchAgent({ name: options.agent });
   const session_id = options.session ?? mintSessionId(new Date());

@@ -5,14 +5,19 @@ import type { Desk } from '../terminal/session-screen.js';
 
 export interface SessionsOptions {
   limit: number;
+  archived?: boolean;
   json?: boolean;
 }
 
 /** Lists sessions, the newest first. */
-export async function sessions({ client, terminal, style }: Desk, { limit, json }: SessionsOptions): Promise<void> {
-  const { data } = await client.sessions.querySessions({ SessionQuery: { limit } });
+export async function sessions(
+  { client, terminal, style }: Desk,
+  { limit, archived, json }: SessionsOptions,
+): Promise<void> {
+  const query = { limit, ...(archived && { archived: 'only' as const }) };
+  const { data } = await client.sessions.querySessions({ SessionQuery: query });
   if (json) terminal.write(data.map((session) => `${JSON.stringify(session)}\n`).join(''));
-  else if (data.length === 0) terminal.write('There are no sessions yet.\n');
+  else if (data.length === 0) terminal.write(archived ? 'Nothing is archived.\n' : 'There are no sessions yet.\n');
   else terminal.write(sessionTable(data, style));
 }
 

@@ -9,12 +9,16 @@ import { onInterrupt } from './interrupts.js';
 import { QuestionDesk } from './question-desk.js';
 import type { Terminal } from './terminal.js';
 
-/** What the commands work with. */
-export interface Desk {
-  client: HoldfastClient;
-  cursors: CursorStore;
+/** What the commands show things on. */
+export interface Screen {
   terminal: Terminal;
   style: Style;
+}
+
+/** What the commands work with. */
+export interface Desk extends Screen {
+  client: HoldfastClient;
+  cursors: CursorStore;
   /** How the user calls this program. */
   program: string;
 }
@@ -37,8 +41,11 @@ export class SessionScreen {
 
   constructor(private readonly desk: Desk) {}
 
-  /** How the turn ended; undefined when the user went away before. */
-  async watch({ session_id, turn_id, offset, tail, questions }: Watch): Promise<TurnEnd | undefined> {
+  /** How the turn ended; undefined when the user went away before, or `signal` aborted. */
+  async watch(
+    { session_id, turn_id, offset, tail, questions }: Watch,
+    signal?: AbortSignal,
+  ): Promise<TurnEnd | undefined> {
     const { client, cursors, terminal, program } = this.desk;
     const interrupt = onInterrupt();
     const cursor = cursors.follow(session_id);
@@ -52,7 +59,7 @@ export class SessionScreen {
       if (isLive) desk.goLive();
       for await (const { event, offset: next } of client.followSession(session_id, {
         offset,
-        signal: interrupt.signal,
+        signal: signal ? AbortSignal.any([interrupt.signal, signal]) : interrupt.signal,
         onConnection,
       })) {
         this.put(showEvent(this.view, event, this.desk.style));
