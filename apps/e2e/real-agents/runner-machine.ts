@@ -23,7 +23,11 @@ export class RunnerMachine {
   ) {}
 
   /** Not running yet, so that files can be put into its home. */
-  static async make({ stack, modelUrl, agentsFolder }: Surroundings, kinds: RealAgentKind[]): Promise<RunnerMachine> {
+  static async make(
+    { stack, modelUrl, agentsFolder }: Surroundings,
+    kinds: RealAgentKind[],
+    variables: Record<string, string> = {},
+  ): Promise<RunnerMachine> {
     const homes: AgentHome[] = [];
     for (const kind of kinds) homes.push(await agentHome(kind, modelUrl));
     const codexHome = homes[kinds.indexOf('codex')]?.home;
@@ -38,6 +42,7 @@ export class RunnerMachine {
       HOLDFAST_RUNNER_DIR: folder,
       HOLDFAST_AGENTS_DIR: agentsFolder,
       HOLDFAST_CAPTURE_SECONDS: '1',
+      ...variables,
     };
     const runner: Service = service('runner', path.join(runnerDist, 'main.js'), settings, async () => {
       if (!runner.output().includes('runner ready')) throw new Error('not ready yet');
@@ -47,6 +52,11 @@ export class RunnerMachine {
 
   get home(): string {
     return this.homes.at(-1)!.home;
+  }
+
+  /** Where turns wait that are for this machine alone. */
+  get privatePool(): string {
+    return readFileSync(path.join(this.folder, 'private-pool'), 'utf8');
   }
 
   workspace(session_id: string): string {

@@ -196,7 +196,7 @@ export function service(
           if (started.exitCode !== null) throw new Error(`${name} ended with ${started.exitCode}:\n${output}`);
           await isReady();
         },
-        { timeout: 20_000 },
+        { timeout: 60_000 },
       );
     },
   };

@@ -162,11 +162,53 @@ describe('a watch', () => {
     });
   });
 
+  it('carries the activity of tasks beside sessions, each named as it was asked for', async () => {
+    const session_id = await create();
+    const { task_id } = await stack.client.tasks.createSessionTask({ SessionTaskCreate: { session_id } });
+    const nobody = randomUUID();
+    const leaving = new AbortController();
+    const places = {
+      sessions: [{ session_id, offset: '-1' }],
+      activities: [task_id.toUpperCase(), nobody].map((one) => ({ task_id: one, offset: '-1' })),
+    };
+    const seen: { name: string; types: string[] }[] = [];
+    const problems: unknown[] = [];
+    const watching = (async () => {
+      for await (const news of stack.client.openWatch(places, { signal: leaving.signal })) {
+        if (news.problem) problems.push([news.task_id, news.problem.code, news.problem.status]);
+        else seen.push({ name: news.session_id ?? news.task_id, types: news.events.map(({ type }) => type) });
+      }
+    })().catch(() => undefined);
+    const typesOfLog = (name: string) => seen.flatMap((one) => (one.name === name ? one.types : []));
+    await eventually(() => expect(typesOfLog(task_id)).toEqual(['task.created']));
+    await stack.client.tasks.createSessionTask({ SessionTaskCreate: { parent_task_id: task_id } });
+    await eventually(() => expect(typesOfLog(task_id).filter((type) => type === 'task.created')).toHaveLength(2));
+    expect(typesOfLog(session_id)).toContain('session.created');
+    expect(problems).toEqual([[nobody, 'task_not_found', 404]]);
+    leaving.abort();
+    await watching;
+  });
+
+  it('of the activity of a task alone, and nothing of that of another project', async () => {
+    const { task_id } = await stack.client.tasks.createSessionTask({ SessionTaskCreate: { name: 'a secret' } });
+    const { api_key: stranger } = await stack.anotherProject();
+    const text = await eventually(async () => {
+      const response = await post(stack, { activities: [{ task_id, offset: '-1' }] }, stranger);
+      expect(response.status).toBe(200);
+      return response.text();
+    });
+    expect(text).toMatch(/^event: problem$/m);
+    expect(text).toContain('"code":"task_not_found"');
+    expect(text).not.toContain('secret');
+  });
+
   const place = (session_id: unknown, offset: unknown = '-1') => ({ session_id, offset });
+  const task = (task_id: unknown, offset: unknown = '-1') => ({ task_id, offset });
+  const TASK = randomUUID();
   it.each([
     ['nothing', {}, '/sessions'],
     ['no sessions', { sessions: [] }, '/sessions'],
-    ['201 sessions', { sessions: Array.from({ length: 201 }, (_, n) => place(`s${n}`)) }, '/sessions'],
+    ['501 sessions', { sessions: Array.from({ length: 501 }, (_, n) => place(`s${n}`)) }, '/sessions'],
     ['sessions that are no array', { sessions: place('s') }, '/sessions'],
     ['a session twice', { sessions: [place('s'), place('t'), place('s', 'now')] }, '/sessions'],
     ['a session that is null', { sessions: [place('s'), null] }, '/sessions/1'],
@@ -176,6 +218,16 @@ describe('a watch', () => {
     ['an offset that is none', { sessions: [place('s'), place('t', '5')] }, '/sessions/1/offset'],
     ['an offset that is a number', { sessions: [place('s', 5)] }, '/sessions/0/offset'],
     ['an offset with a line break', { sessions: [place('s', 'now\n')] }, '/sessions/0/offset'],
+    [
+      '500 sessions and a task',
+      { sessions: Array.from({ length: 500 }, (_, n) => place(`s${n}`)), activities: [task(TASK)] },
+      '/sessions',
+    ],
+    ['501 tasks', { activities: Array.from({ length: 501 }, () => task(randomUUID())) }, '/activities'],
+    ['a task twice', { activities: [task(TASK), task(TASK)] }, '/activities'],
+    ['a task id that is none', { activities: [task('s')] }, '/activities/0/task_id'],
+    ['a task without an offset', { activities: [{ task_id: TASK }] }, '/activities/0/offset'],
+    ['tasks that are no array', { sessions: [place('s')], activities: task(TASK) }, '/activities'],
     ['an unknown field', { sessions: [place('s')], live: true }, '/live'],
   ])('of %s is 400 and says where', async (_, body, pointer) => {
     const response = await post(stack, body);
