@@ -137,6 +137,7 @@ CREATE TABLE log_streams (
   scattered boolean NOT NULL DEFAULT false,
   created_at timestamp with time zone NOT NULL DEFAULT now(),
   lineage_generations bigint[] NOT NULL DEFAULT '{}'::bigint[],
+  unlisted boolean NOT NULL DEFAULT false,
   CONSTRAINT log_streams_id_key UNIQUE (project_id, id),
   CONSTRAINT log_streams_pkey PRIMARY KEY (project_id, path)
 );
@@ -226,6 +227,7 @@ CREATE TABLE native_chunks (
   removed_version integer,
   CONSTRAINT native_chunks_pkey PRIMARY KEY (project_id, conversation_id, branch_id, name, from_line, added_version)
 );
+CREATE INDEX native_chunks_blob ON native_chunks USING btree (project_id, sha256);
 
 CREATE TABLE native_conversations (
   project_id uuid NOT NULL,
@@ -284,6 +286,7 @@ CREATE TABLE native_saves (
   touched_at timestamp with time zone NOT NULL DEFAULT now(),
   CONSTRAINT native_saves_pkey PRIMARY KEY (project_id, save_id)
 );
+CREATE INDEX native_saves_session ON native_saves USING btree (project_id, session_id);
 CREATE INDEX native_saves_touched ON native_saves USING btree (touched_at);
 
 CREATE TABLE native_versions (
@@ -317,6 +320,14 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_done ON outbox USING btree (done_at) WHERE (done_at IS NOT NULL);
 CREATE INDEX outbox_due ON outbox USING btree (retry_at) WHERE (done_at IS NULL);
 
+CREATE TABLE private_sessions (
+  project_id uuid NOT NULL,
+  session_id text NOT NULL,
+  owner_id uuid NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT private_sessions_pkey PRIMARY KEY (project_id, session_id)
+);
+
 CREATE TABLE project_turn_slots (
   project_id uuid NOT NULL,
   slot integer NOT NULL,
@@ -345,6 +356,7 @@ CREATE TABLE runner_replicas (
   labels text[] NOT NULL DEFAULT '{}'::text[],
   capacity integer NOT NULL DEFAULT 100,
   control_offset text,
+  private_pool text,
   CONSTRAINT runner_replicas_pkey PRIMARY KEY (project_id, replica_id)
 );
 
@@ -352,6 +364,7 @@ CREATE TABLE session_fences (
   project_id uuid NOT NULL,
   session_id text NOT NULL,
   epoch bigint NOT NULL DEFAULT 0,
+  is_deleted boolean NOT NULL DEFAULT false,
   CONSTRAINT session_fences_pkey PRIMARY KEY (project_id, session_id)
 );
 
@@ -478,6 +491,17 @@ CREATE UNIQUE INDEX session_turns_one_live ON session_turns USING btree (project
 CREATE INDEX session_turns_queued ON session_turns USING btree (project_id, pool, created_at) WHERE (status = 'queued'::text);
 CREATE INDEX session_turns_stopping ON session_turns USING btree (stop_by) WHERE (status = 'stopping'::text);
 
+CREATE TABLE session_visits (
+  project_id uuid NOT NULL,
+  session_id text NOT NULL,
+  join_order bigint NOT NULL,
+  participant_id uuid NOT NULL,
+  CONSTRAINT session_visits_order_key UNIQUE (project_id, session_id, join_order),
+  CONSTRAINT session_visits_participant_fkey FOREIGN KEY (project_id, participant_id) REFERENCES share_participants(project_id, participant_id),
+  CONSTRAINT session_visits_pkey PRIMARY KEY (project_id, session_id, participant_id)
+);
+CREATE INDEX session_visits_of_participant ON session_visits USING btree (project_id, participant_id);
+
 CREATE TABLE sessions (
   project_id uuid NOT NULL,
   session_id text NOT NULL,
@@ -490,10 +514,183 @@ CREATE TABLE sessions (
   created_by_id uuid NOT NULL,
   updated_by_id uuid NOT NULL,
   deleted_by_id uuid,
+  archived_at timestamp(3) with time zone,
+  archived_by_id uuid,
   CONSTRAINT sessions_pkey PRIMARY KEY (project_id, session_id),
   CONSTRAINT sessions_session_id_check CHECK ((session_id ~ '^[A-Za-z0-9_-]{1,128}$'::text))
 );
 CREATE INDEX sessions_newest ON sessions USING btree (project_id, created_at DESC, session_id DESC) WHERE (deleted_at IS NULL);
+CREATE INDEX sessions_newest_archived ON sessions USING btree (project_id, created_at DESC, session_id DESC) WHERE ((deleted_at IS NULL) AND (archived_at IS NOT NULL));
+CREATE INDEX sessions_newest_in_use ON sessions USING btree (project_id, created_at DESC, session_id DESC) WHERE ((deleted_at IS NULL) AND (archived_at IS NULL));
+
+CREATE TABLE share_participants (
+  project_id uuid NOT NULL,
+  participant_id uuid NOT NULL,
+  share_id uuid,
+  key_id uuid,
+  token_hash bytea,
+  name text,
+  role text,
+  session_id text,
+  selection jsonb,
+  joined_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  last_seen_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  left_at timestamp(3) with time zone,
+  left_reason text,
+  CONSTRAINT share_participants_key_role_check CHECK (((key_id IS NULL) OR (role IS NOT NULL))),
+  CONSTRAINT share_participants_kind_check CHECK ((num_nonnulls(share_id, key_id) = 1)),
+  CONSTRAINT share_participants_left_check CHECK (((left_at IS NULL) = (left_reason IS NULL))),
+  CONSTRAINT share_participants_pkey PRIMARY KEY (project_id, participant_id),
+  CONSTRAINT share_participants_role_check CHECK ((role = ANY (ARRAY['reader'::text, 'executor'::text, 'full'::text]))),
+  CONSTRAINT share_participants_share_fkey FOREIGN KEY (project_id, share_id) REFERENCES shares(project_id, share_id),
+  CONSTRAINT share_participants_token_hash_key UNIQUE (token_hash)
+);
+CREATE INDEX share_participants_gone ON share_participants USING btree (left_at) WHERE (left_at IS NOT NULL);
+CREATE INDEX share_participants_of_key ON share_participants USING btree (project_id, key_id) WHERE ((key_id IS NOT NULL) AND (left_at IS NULL));
+CREATE INDEX share_participants_of_session ON share_participants USING btree (project_id, session_id) WHERE (left_at IS NULL);
+CREATE INDEX share_participants_of_share ON share_participants USING btree (project_id, share_id, joined_at) WHERE (share_id IS NOT NULL);
+CREATE INDEX share_participants_unseen ON share_participants USING btree (last_seen_at) WHERE (left_at IS NULL);
+
+CREATE TABLE share_role_requests (
+  project_id uuid NOT NULL,
+  request_id uuid NOT NULL,
+  participant_id uuid NOT NULL,
+  session_id text NOT NULL,
+  role text NOT NULL,
+  status text NOT NULL DEFAULT 'pending'::text,
+  granted_role text,
+  answered_by_id uuid,
+  answered_at timestamp(3) with time zone,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT share_role_requests_participant_fkey FOREIGN KEY (project_id, participant_id) REFERENCES share_participants(project_id, participant_id),
+  CONSTRAINT share_role_requests_pkey PRIMARY KEY (project_id, request_id),
+  CONSTRAINT share_role_requests_role_check CHECK ((role = ANY (ARRAY['reader'::text, 'executor'::text, 'full'::text]))),
+  CONSTRAINT share_role_requests_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'withdrawn'::text])))
+);
+CREATE INDEX share_role_requests_of_session ON share_role_requests USING btree (project_id, session_id, created_at DESC, request_id DESC);
+CREATE UNIQUE INDEX share_role_requests_pending ON share_role_requests USING btree (project_id, participant_id) WHERE (status = 'pending'::text);
+CREATE INDEX share_role_requests_settled ON share_role_requests USING btree (answered_at) WHERE (answered_at IS NOT NULL);
+
+CREATE TABLE shares (
+  project_id uuid NOT NULL,
+  share_id uuid NOT NULL,
+  session_id text,
+  task_id uuid,
+  scope text NOT NULL,
+  role text NOT NULL,
+  token_hash bytea,
+  token_prefix text,
+  name text,
+  source_type text NOT NULL,
+  ambient_task_id uuid,
+  source_task_id uuid,
+  origin text NOT NULL,
+  parent_share_id uuid,
+  expires_at timestamp(3) with time zone,
+  ended_at timestamp(3) with time zone,
+  end_reason text,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  created_by_id uuid,
+  updated_at timestamp(3) with time zone NOT NULL DEFAULT now(),
+  updated_by_id uuid,
+  CONSTRAINT shares_end_check CHECK (((ended_at IS NULL) = (end_reason IS NULL))),
+  CONSTRAINT shares_host_check CHECK ((num_nonnulls(session_id, task_id) = 1)),
+  CONSTRAINT shares_origin_check CHECK ((origin = ANY (ARRAY['explicit'::text, 'automatic'::text]))),
+  CONSTRAINT shares_pkey PRIMARY KEY (project_id, share_id),
+  CONSTRAINT shares_role_check CHECK ((role = ANY (ARRAY['reader'::text, 'executor'::text, 'full'::text]))),
+  CONSTRAINT shares_scope_check CHECK ((scope = ANY (ARRAY['session'::text, 'tree'::text]))),
+  CONSTRAINT shares_source_type_check CHECK ((source_type = ANY (ARRAY['user'::text, 'ambient_agent'::text]))),
+  CONSTRAINT shares_token_hash_key UNIQUE (token_hash)
+);
+CREATE UNIQUE INDEX shares_automatic ON shares USING btree (project_id, task_id) WHERE (origin = 'automatic'::text);
+CREATE INDEX shares_ended ON shares USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE INDEX shares_made_through ON shares USING btree (project_id, parent_share_id) WHERE ((parent_share_id IS NOT NULL) AND (ended_at IS NULL));
+CREATE INDEX shares_newest ON shares USING btree (project_id, created_at DESC, share_id DESC);
+CREATE INDEX shares_of_session ON shares USING btree (project_id, session_id, created_at DESC, share_id DESC) WHERE (session_id IS NOT NULL);
+CREATE INDEX shares_of_task ON shares USING btree (project_id, task_id, created_at DESC, share_id DESC) WHERE (task_id IS NOT NULL);
+CREATE INDEX shares_to_expire ON shares USING btree (expires_at) WHERE (ended_at IS NULL);
+
+CREATE TABLE task_activity (
+  id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  project_id uuid NOT NULL,
+  root_task_id uuid NOT NULL,
+  log_task_ids uuid[] NOT NULL,
+  event json NOT NULL,
+  CONSTRAINT task_activity_pkey PRIMARY KEY (project_id, root_task_id, id)
+);
+
+CREATE TABLE task_message_recipients (
+  project_id uuid NOT NULL,
+  to_task_id uuid NOT NULL,
+  message_id uuid NOT NULL,
+  delivered_at timestamp with time zone,
+  read_at timestamp with time zone,
+  CONSTRAINT task_message_recipients_pkey PRIMARY KEY (project_id, to_task_id, message_id)
+);
+CREATE INDEX task_message_recipients_of_message ON task_message_recipients USING btree (project_id, message_id);
+CREATE INDEX task_message_recipients_undelivered ON task_message_recipients USING btree (project_id, to_task_id, message_id) WHERE (delivered_at IS NULL);
+
+CREATE TABLE task_messages (
+  project_id uuid NOT NULL,
+  message_id uuid NOT NULL,
+  root_task_id uuid NOT NULL,
+  from_task_id uuid,
+  kind text NOT NULL,
+  subject text,
+  body text NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  CONSTRAINT task_messages_kind_check CHECK ((kind = ANY (ARRAY['message'::text, 'lifecycle'::text]))),
+  CONSTRAINT task_messages_pkey PRIMARY KEY (project_id, message_id)
+);
+CREATE INDEX task_messages_oldest ON task_messages USING btree (created_at);
+
+CREATE TABLE tasks (
+  project_id uuid NOT NULL,
+  task_id uuid NOT NULL,
+  parent_task_id uuid,
+  root_task_id uuid NOT NULL,
+  ancestor_ids uuid[] NOT NULL,
+  depth integer NOT NULL,
+  spawn_order integer NOT NULL,
+  spawn_path integer[] NOT NULL,
+  children_count integer NOT NULL DEFAULT 0,
+  name text,
+  title text,
+  prompt text,
+  location text NOT NULL,
+  state text NOT NULL,
+  error jsonb,
+  session_id text,
+  agent_name text,
+  agent_revision integer,
+  harness text,
+  source text NOT NULL,
+  turn_id uuid,
+  turn_index integer,
+  turn_ended boolean NOT NULL DEFAULT false,
+  wait_id uuid,
+  waiting_until timestamp with time zone,
+  stopping text,
+  stopping_by_id uuid,
+  has_activity_log boolean NOT NULL DEFAULT false,
+  created_at timestamp with time zone NOT NULL DEFAULT now(),
+  created_by_id uuid,
+  started_at timestamp with time zone,
+  ended_at timestamp with time zone,
+  updated_at timestamp with time zone NOT NULL DEFAULT now(),
+  updated_by_id uuid,
+  CONSTRAINT tasks_ended_check CHECK (((state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'error'::text, 'cancelled'::text])) = (ended_at IS NOT NULL))),
+  CONSTRAINT tasks_location_check CHECK ((location = ANY (ARRAY['local'::text, 'remote'::text]))),
+  CONSTRAINT tasks_path_key UNIQUE (project_id, root_task_id, spawn_path),
+  CONSTRAINT tasks_pkey PRIMARY KEY (project_id, task_id),
+  CONSTRAINT tasks_place_check CHECK (((cardinality(ancestor_ids) = depth) AND (cardinality(spawn_path) = depth) AND ((parent_task_id IS NULL) = (depth = 0)) AND ((root_task_id = task_id) = (depth = 0)))),
+  CONSTRAINT tasks_source_check CHECK ((source = ANY (ARRAY['user'::text, 'orchestration'::text, 'cli'::text, 'api'::text]))),
+  CONSTRAINT tasks_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'pending'::text, 'claimed'::text, 'in_progress'::text, 'blocked'::text, 'succeeded'::text, 'failed'::text, 'error'::text, 'cancelled'::text]))),
+  CONSTRAINT tasks_stopping_check CHECK ((stopping = ANY (ARRAY['cancel'::text, 'kill'::text])))
+);
+CREATE INDEX tasks_parent ON tasks USING btree (project_id, parent_task_id, spawn_order) WHERE (parent_task_id IS NOT NULL);
+CREATE UNIQUE INDEX tasks_session ON tasks USING btree (project_id, session_id) WHERE (session_id IS NOT NULL);
+CREATE INDEX tasks_stopping ON tasks USING btree (project_id, root_task_id, depth) WHERE (stopping IS NOT NULL);
 
 CREATE TABLE trigger_deliveries (
   project_id uuid NOT NULL,

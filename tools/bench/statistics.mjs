@@ -27,6 +27,11 @@ export class Durations {
     this.#values[this.#count++] = milliseconds;
   }
 
+  /** Adds all of these to others. */
+  addTo(others) {
+    for (let index = 0; index < this.#count; index += 1) others.add(this.#values[index]);
+  }
+
   get count() {
     return this.#count;
   }

@@ -10,6 +10,8 @@ import { invokes } from './invokes.mjs';
 import { joinStorm } from './join-storm.mjs';
 import { captureTranscript, fetchTranscript } from './native-transcript.mjs';
 import { resume } from './resume.mjs';
+import { plantTree, shareTree } from './share-tree.mjs';
+import { treeViewers } from './tree-viewers.mjs';
 
 const works = {
   append,
@@ -26,8 +28,11 @@ const works = {
   invokes,
   joinStorm,
   ownMany,
+  plantTree,
   readPages,
   resume,
+  shareTree,
+  treeViewers,
 };
 
 let markSeen;

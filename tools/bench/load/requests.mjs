@@ -6,6 +6,11 @@ export function createRequest(server, path) {
   return head(server, 'PUT', path, `${JSON_BODY}Content-Length: 0\r\n`);
 }
 
+/** Makes a session, whose log can be read from then on. */
+export function sessionRequest(server, session_id) {
+  return head(server, 'PUT', `/v1/sessions/${session_id}`, `${JSON_BODY}Content-Length: 2\r\n`) + '{}';
+}
+
 export function appendRequest(server, path, body) {
   return head(server, 'POST', path, `${JSON_BODY}Content-Length: ${body.length}\r\n`) + body;
 }

@@ -6,16 +6,24 @@ export class Window {
   isOver = false;
   /** How long it was open. */
   seconds = 0;
+  #openedAt = Infinity;
+  #closedAt = Infinity;
 
   async pass({ warmUpSeconds, seconds, mark }) {
     await sleep(warmUpSeconds * 1000);
     await mark('start');
-    const openedAt = performance.now();
+    this.#openedAt = performance.now();
     this.isOpen = true;
     await sleep(seconds * 1000);
     this.isOpen = false;
-    this.seconds = (performance.now() - openedAt) / 1000;
+    this.#closedAt = performance.now();
+    this.seconds = (this.#closedAt - this.#openedAt) / 1000;
     await mark('end');
     this.isOver = true;
+  }
+
+  /** Whether something that began at a time (performance.now()) counts. */
+  contains(at) {
+    return at >= this.#openedAt && at < this.#closedAt;
   }
 }

@@ -4,6 +4,7 @@ import { fanOut, viewers } from './fan-out.mjs';
 import { joinStorm } from './join-storm.mjs';
 import { nativeCapture, nativeFetch } from './native-transcript.mjs';
 import { resume } from './resume.mjs';
+import { shareTree, treeViewers } from './sharing.mjs';
 import { streams } from './streams.mjs';
 import { claim, heartbeats, invoke } from './turns.mjs';
 
@@ -26,4 +27,6 @@ export const rows = [
   invoke,
   nativeCapture,
   nativeFetch,
+  treeViewers,
+  shareTree,
 ];

@@ -6,11 +6,11 @@ const isForTheCompiler = (file) => /\.d\.ts(\.map)?$|\.tsbuildinfo$/.test(file);
 
 /**
  * Copies what was built of the api and the libraries into a new folder, so that a build in the meantime does not change
- * what is measured. What others made is linked. Gives the folder of the api in it.
+ * what is measured. What others made is linked. Gives the folders of the api and of the workers in it.
  */
 export function freezeBuild(folder) {
   const libraries = readdirSync(join(root, 'libs')).map((name) => `libs/${name}`);
-  const ours = ['apps/api', ...libraries].filter((path) => existsSync(join(root, path, 'dist')));
+  const ours = ['apps/api', 'apps/workers', ...libraries].filter((path) => existsSync(join(root, path, 'dist')));
   const modules = join(folder, 'node_modules');
   mkdirSync(modules, { recursive: true });
   for (const name of readdirSync(join(root, 'node_modules'))) {
@@ -25,5 +25,5 @@ export function freezeBuild(folder) {
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(to, link);
   }
-  return join(folder, 'apps/api');
+  return { api: join(folder, 'apps/api'), workers: join(folder, 'apps/workers') };
 }

@@ -9,11 +9,12 @@ const profiler = new URL('profiler.mjs', import.meta.url).href;
 /**
  * One api process from its build, as in production, on a migrated PostgreSQL and on Redis. Only the limits of a key
  * and of a project are moved out of the way: one makes all the load. The log stays in PostgreSQL when it is started again.
+ * Workers only where a row starts them: they end with the api.
  */
 export async function holdfast({ folder, postgres, redis, isProfiled }) {
   const { freePort } = await import('@holdfast/platform-embedded');
-  const apiFolder = freezeBuild(join(folder, 'build'));
-  const built = (file) => join(apiFolder, 'dist', file);
+  const folders = freezeBuild(join(folder, 'build'));
+  const built = (file) => join(folders.api, 'dist', file);
   const logFile = join(folder, 'api.log');
   const port = await freePort();
   const env = {
@@ -34,11 +35,17 @@ export async function holdfast({ folder, postgres, redis, isProfiled }) {
   const { api_key, runner_key } = JSON.parse(printed.trim().split('\n').at(-1));
 
   let api;
+  let workers;
   return {
     name: 'holdfast',
     connection: { port, authorization: `Bearer ${api_key}`, runnerAuthorization: `Bearer ${runner_key}` },
     databaseUrl: postgres.url,
-    processes: () => ({ api: [api.pid], postgres: [postgres.pid], redis: [redis.pid] }),
+    processes: () => ({
+      api: [api.pid],
+      ...(workers && { workers: [workers.pid] }),
+      postgres: [postgres.pid],
+      redis: [redis.pid],
+    }),
     async start() {
       api = await startServerProcess({
         name: 'the api',
@@ -49,7 +56,21 @@ export async function holdfast({ folder, postgres, redis, isProfiled }) {
         isReady: () => answersReady(`http://127.0.0.1:${port}`),
       });
     },
-    stop: () => api?.stop(),
+    async startWorkers() {
+      const healthPort = await freePort();
+      workers = await startServerProcess({
+        name: 'the workers',
+        script: join(folders.workers, 'dist', 'main.js'),
+        env: { ...env, HEALTH_PORT: String(healthPort) },
+        nodeArguments: ['--enable-source-maps'],
+        logFile,
+        isReady: () => answersReady(`http://127.0.0.1:${healthPort}`),
+      });
+    },
+    async stop() {
+      await Promise.all([workers?.stop(), api?.stop()]);
+      workers = undefined;
+    },
     logFile,
     /** Starts and ends a profile of the api's processor time; the second resolves to it (Chrome's .cpuprofile). */
     startProfile: () => api.ask({ profile: 'start' }),
