@@ -69,7 +69,7 @@ export default [
         'error',
         {
           // Needed at run time though no import names them.
-          ignoredDependencies: ['pino-http', '@holdfast/scripted-agent'],
+          ignoredDependencies: ['pino-http', '@holdfast/scripted-agent', '@holdfast/runner'],
           ignoredFiles: ['{projectRoot}/test/**', '{projectRoot}/**/*.spec.ts', '{projectRoot}/jest.config.mjs'],
           checkVersionMismatches: false,
         },
