@@ -73,7 +73,7 @@ export class RunnerMachine {
 
   /** SIGKILL for whatever runs an agent here: its adapter, the program behind that, and their tools. */
   killAgents(): void {
-    const agents = this.processes().filter(({ command }) => !command.includes(runnerDist));
+    const agents = this.processes().filter(({ command }) => !isOfRunner(command));
     if (agents.length === 0) throw new Error('no agent runs on this machine');
     killAll(agents);
   }
@@ -122,6 +122,15 @@ export class RunnerMachine {
       }
     });
   }
+}
+
+/** By its script: the arguments of an agent name the runner's bridge to its tools, too. */
+function isOfRunner(command: string): boolean {
+  const script = command
+    .split('\0')
+    .slice(1)
+    .find((argument) => !argument.startsWith('-'));
+  return script?.startsWith(runnerDist) ?? false;
 }
 
 function killAll(processes: { pid: number }[]): void {

@@ -166,7 +166,7 @@ async function forEachTarget<T>(make: (name: TargetName) => Promise<T>): Promise
 /** That of the local run makes itself. */
 async function plantTasks({ caller, tokens }: House, session_ids: Ids): Promise<Ids> {
   const plant = async (name: TargetName, parent_task_id?: string) => {
-    const task = { session_id: session_ids[name], name, parent_task_id };
+    const task = { session_id: session_ids[name], name: `the ${name} one`, parent_task_id };
     return (await caller.post(tokens.all, `${SESSIONS}/tasks`, task))['task_id']!;
   };
   const parent = await plant('parent');
